@@ -1,0 +1,12 @@
+// Builds dist/ anew: JavaScript and declarations by tsc, and the .sql files beside them.
+import { spawnSync } from 'node:child_process'
+import { cpSync, globSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+
+process.chdir(join(import.meta.dirname, '..'))
+rmSync('dist', { recursive: true, force: true })
+
+const { status } = spawnSync('tsc -p tsconfig.build.json', { shell: true, stdio: 'inherit' })
+if (status !== 0) process.exit(status ?? 1)
+
+for (const file of globSync('**/*.sql', { cwd: 'src' })) cpSync(join('src', file), join('dist', file))

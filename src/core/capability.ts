@@ -1,0 +1,24 @@
+/**
+ * What a store can do beyond holding jobs. The core refuses what is not listed, before any I/O, and never imitates it.
+ *
+ * schedule: jobs that run later · priority · dedupe: unique keys · concurrency: one at a time per concurrency key ·
+ * retain: finished jobs are kept · cancel: running jobs hear of it · inspect: list and filter · pause: queues can be paused ·
+ * limits: a queue's own concurrency and priority · logs: lines per job · transaction: enqueue and complete in the caller's ·
+ * listen: bells from other processes
+ */
+export const capabilities = [
+  'schedule',
+  'priority',
+  'dedupe',
+  'concurrency',
+  'retain',
+  'cancel',
+  'inspect',
+  'pause',
+  'limits',
+  'logs',
+  'transaction',
+  'listen',
+] as const
+
+export type Capability = (typeof capabilities)[number]

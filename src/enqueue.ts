@@ -1,0 +1,172 @@
+import { andThen } from './awaitable.ts'
+import { type OnConflict, replaced, toUnique } from './core/dedupe.ts'
+import { ConflictError, StoreError, UsageError } from './core/errors.ts'
+import { expectName, expectWhole } from './core/expect.ts'
+import type { Ids } from './core/id.ts'
+import type { Instant, Job } from './core/job.ts'
+import type { Write } from './core/lifecycle.ts'
+import { encode } from './core/payload.ts'
+import { toRunAt } from './core/schedule.ts'
+import { expectEnqueueOptions, toJobPolicy } from './enqueue-options.ts'
+import type { Awaitable, Batch, BatchResult } from './store.ts'
+import { type Entry, expectPriority } from './task.ts'
+
+/** What became of an enqueue: `kept` when a job held the unique key and stays as it is, `replaced` when it was given the new payload. */
+export interface Enqueued {
+  /** The job's id; when kept or replaced, that of the job which held the key. */
+  readonly id: string
+  readonly outcome: 'added' | 'kept' | 'replaced'
+}
+
+/** A job ready to be stored, and what to do when its key is held. */
+export interface Prepared {
+  readonly job: Job
+  readonly onConflict: OnConflict
+}
+
+/**
+ * Checks an entry and makes its row. Nothing is stored yet.
+ * @throws UsageError, PayloadError
+ */
+export function prepare(entry: Entry, ids: Ids, now: Instant, parent: string | undefined): Awaitable<Prepared> {
+  const { task, payload, options } = entry
+  expectEnqueueOptions(options, `the enqueue of "${task.name}"`)
+  return andThen(task.check(payload), () => {
+    const uniqueOption = options.unique ?? task.policy.unique?.(payload)
+    const unique = uniqueOption === undefined ? undefined : toUnique(uniqueOption, now)
+    const concurrencyKey = options.concurrencyKey ?? task.policy.concurrencyKey?.(payload)
+    const job: Job = {
+      id: ids(now),
+      task: task.name,
+      queue: options.queue === undefined ? task.queue : expectName(options.queue, 'queue', 255, 0),
+      state: 'pending',
+      priority: options.priority === undefined ? task.policy.priority : expectPriority(options.priority),
+      runAt: toRunAt(options, now),
+      payload: encode(payload, 'payload'),
+      attempt: 0,
+      maxAttempts:
+        options.maxAttempts === undefined
+          ? task.policy.maxAttempts
+          : expectWhole(options.maxAttempts, 'maxAttempts', 1, 10_000),
+      rev: 0,
+      lease: undefined,
+      leaseUntil: undefined,
+      createdAt: now,
+      startedAt: undefined,
+      finishedAt: undefined,
+      forgetAt: undefined,
+      unique: unique?.unique,
+      concurrencyKey: concurrencyKey === undefined ? undefined : expectName(concurrencyKey, 'concurrencyKey'),
+      cancel: undefined,
+      failures: [],
+      result: undefined,
+      parent,
+      policy: toJobPolicy(options),
+    }
+    return { job, onConflict: unique?.onConflict ?? 'keep' }
+  })
+}
+
+/** @throws UsageError when a validator needs time: a synchronous transaction has none */
+export function prepareNow(entry: Entry, ids: Ids, now: Instant, parent: string | undefined): Prepared {
+  const prepared = prepare(entry, ids, now, parent)
+  if (!(prepared instanceof Promise)) return prepared
+  prepared.catch(() => undefined) // refused below, whatever it comes to
+  throw new UsageError(
+    `The validator of task "${entry.task.name}" is asynchronous, so its jobs cannot be enqueued in a synchronous transaction`,
+  )
+}
+
+/** How often an enqueue is decided anew when others keep changing the job that holds its key. */
+const mostRounds = 20
+
+/**
+ * Stores prepared jobs, all or none: where a key is held, decides with the holder at hand and tries again as one batch.
+ * @throws ConflictError for `reject`: nothing was added
+ */
+export function store(
+  prepared: readonly Prepared[],
+  insert: (batch: Batch) => Awaitable<BatchResult>,
+  round = 0,
+): Awaitable<readonly Enqueued[]> {
+  return attempt(new Plan(prepared), prepared, insert, round)
+}
+
+function attempt(
+  plan: Plan,
+  prepared: readonly Prepared[],
+  insert: (batch: Batch) => Awaitable<BatchResult>,
+  round: number,
+): Awaitable<readonly Enqueued[]> {
+  return andThen(insert(plan.batch()), (result) => {
+    if (result.ok) return plan.outcomes(result)
+    if (round >= mostRounds)
+      throw new StoreError('The job that holds the unique key keeps changing; nothing was added. Try again', {
+        retryable: true,
+      })
+    // Without a holder to decide on, a write was stale: begin again with what is there now.
+    return plan.decide(result) ? attempt(plan, prepared, insert, round + 1) : store(prepared, insert, round + 1)
+  })
+}
+
+/** What is to happen with each job of one enqueue, as far as it is known. */
+class Plan {
+  #open: Prepared[]
+  readonly #ids: string[]
+  readonly #outcomes = new Map<string, Enqueued>()
+  readonly #writes = new Map<string, Write>()
+
+  constructor(prepared: readonly Prepared[]) {
+    this.#open = [...prepared]
+    this.#ids = prepared.map(({ job }) => job.id)
+  }
+
+  batch(): Batch {
+    const jobs = this.#open.map(({ job, onConflict }) => ({
+      job,
+      ifHeld: onConflict === 'keep' ? ('keep' as const) : ('refuse' as const),
+    }))
+    return this.#writes.size === 0 ? { jobs } : { jobs, writes: [...this.#writes.values()] }
+  }
+
+  outcomes({ holders }: BatchResult): readonly Enqueued[] {
+    for (const [i, { job }] of this.#open.entries()) {
+      const holder = holders[i]
+      this.#outcomes.set(
+        job.id,
+        holder === undefined ? { id: job.id, outcome: 'added' } : { id: holder.id, outcome: 'kept' },
+      )
+    }
+    return this.#ids.flatMap((id) => this.#outcomes.get(id) ?? [])
+  }
+
+  /** Decides on the first job that met a holder. Says whether there was one. */
+  decide({ holders }: BatchResult): boolean {
+    const at = this.#open.findIndex(({ onConflict }, i) => onConflict !== 'keep' && holders[i] !== undefined)
+    const met = this.#open[at]
+    const holder = holders[at]
+    if (met === undefined || holder === undefined) return false
+    if (met.onConflict === 'reject') throw new ConflictError(met.job.unique?.key ?? '', holder.id)
+    const after = replaced(holder, met.job)
+    if (after === undefined) {
+      this.#open[at] = { ...met, onConflict: 'keep' }
+      return true
+    }
+    this.#open.splice(at, 1)
+    this.#outcomes.set(met.job.id, { id: holder.id, outcome: 'replaced' })
+    this.#replace(holder, after)
+    return true
+  }
+
+  /** The holder may be stored, or written to by this plan already, or itself one of the jobs to be added. */
+  #replace(holder: Job, after: Job): void {
+    const own = this.#open.findIndex(({ job }) => job.id === holder.id)
+    const mine = this.#open[own]
+    if (mine !== undefined) {
+      this.#open[own] = { ...mine, job: { ...after, rev: 0 } }
+      return
+    }
+    const before = this.#writes.get(holder.id)?.before ?? holder
+    this.#writes.set(holder.id, { before, after: { ...after, rev: before.rev + 1 } })
+  }
+}

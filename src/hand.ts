@@ -1,0 +1,90 @@
+import { type Duration, toMs } from './core/duration.ts'
+import { UsageError } from './core/errors.ts'
+import { expectKnown, expectName, expectWhole, show } from './core/expect.ts'
+import type { Instant } from './core/job.ts'
+import { HeldJob } from './held-job.ts'
+import type { Jobs } from './jobs.ts'
+import type { Store } from './store.ts'
+import type { AnyTask } from './task.ts'
+
+/** What to take by hand. */
+export interface LeaseOptions {
+  /** Only from this queue. Default: any. */
+  readonly queue?: string
+  /** Only jobs of these tasks, given as tasks or names. Default: any. */
+  readonly tasks?: readonly (AnyTask | string)[]
+  /** How long the lease is; `extend` makes it longer. Default '30s', at least '100ms'. */
+  readonly for?: Duration
+  /** How long to wait for a job when none is due. Default: not at all. */
+  readonly wait?: Duration
+  /** Ends the waiting early, with nothing taken. */
+  readonly signal?: AbortSignal
+}
+
+/** The longest time between two looks while waiting: a safety net under the bells. */
+const pollMs = 5_000
+
+/** Takes jobs for callers who run them themselves. */
+export class Hand {
+  readonly #jobs: Jobs
+  readonly #store: Store<unknown>
+
+  constructor(jobs: Jobs, store: Store<unknown>) {
+    this.#jobs = jobs
+    this.#store = store
+  }
+
+  async take(options: LeaseOptions & { readonly limit: number }): Promise<readonly HeldJob[]> {
+    expectKnown(options, ['queue', 'tasks', 'for', 'wait', 'signal', 'limit'], 'lease()')
+    const limit = expectWhole(options.limit, 'limit', 1, 10_000)
+    const forMs = options.for === undefined ? 30_000 : toMs(options.for, 'for', 100)
+    const waitMs = options.wait === undefined ? 0 : toMs(options.wait, 'wait')
+    const queues = options.queue === undefined ? undefined : [expectName(options.queue, 'queue', 255, 0)]
+    const tasks = options.tasks === undefined ? undefined : new Map(options.tasks.map((task) => [nameOf(task), limit]))
+    const { clock } = this.#jobs
+    const end = clock.now() + waitMs
+    let rung = (): void => undefined
+    let heard = false
+    const endListening =
+      waitMs === 0
+        ? undefined
+        : await this.#store.listen(() => {
+            heard = true
+            rung()
+          })
+    try {
+      for (;;) {
+        heard = false // before the claim, so that nothing rung during it is missed
+        const now = clock.now()
+        const lease = this.#jobs.ids(now)
+        const { jobs, nextRunAt } = await this.#store.claim({ tasks, queues, limit, lease, until: now + forMs, now })
+        if (jobs.length > 0) return jobs.map((job) => new HeldJob(job, lease, this.#jobs, this.#store))
+        if (clock.now() >= end || options.signal?.aborted === true) return []
+        if (!heard)
+          await this.#pause(Math.min(end, nextRunAt ?? end, now + pollMs), options.signal, (wake) => (rung = wake))
+      }
+    } finally {
+      endListening?.()
+    }
+  }
+
+  #pause(until: Instant, signal: AbortSignal | undefined, onWake: (wake: () => void) => void): Promise<void> {
+    const { clock } = this.#jobs
+    return new Promise((resolve) => {
+      const callOff = clock.after(Math.max(0, until - clock.now()), wake)
+      function wake(): void {
+        callOff()
+        signal?.removeEventListener('abort', wake)
+        resolve()
+      }
+      signal?.addEventListener('abort', wake)
+      onWake(wake)
+    })
+  }
+}
+
+function nameOf(task: AnyTask | string): string {
+  if (typeof task === 'string') return expectName(task, 'tasks')
+  if (typeof task?.name === 'string') return task.name
+  throw new UsageError(`Expected \`tasks\` to be tasks or their names, got ${show(task)}`)
+}

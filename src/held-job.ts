@@ -1,0 +1,150 @@
+import { andThen } from './awaitable.ts'
+import { type Duration, toMs } from './core/duration.ts'
+import { LeaseLostError, UnrecoverableError } from './core/errors.ts'
+import type { Failure, Instant, Job } from './core/job.ts'
+import { type Outcome, settle } from './core/lifecycle.ts'
+import { decode, encodeResult } from './core/payload.ts'
+import { RetryError } from './core/steer.ts'
+import type { Jobs } from './jobs.ts'
+import type { JobLog } from './logbook.ts'
+import { policyOf } from './runtime/definition.ts'
+import type { Awaitable, Store } from './store.ts'
+
+/**
+ * A job taken by hand with `lease`, to be ended by hand: complete, fail, snooze or release, once.
+ *
+ * The lease is not renewed by itself: `extend` does. Once it has run out and somebody else has the job, every call here answers false and
+ * changes nothing; until then it still counts, even late. After the first call that answered true, all others answer false.
+ */
+export class HeldJob {
+  readonly id: string
+  readonly task: string
+  readonly queue: string
+  readonly priority: number
+  readonly payload: unknown
+  readonly attempt: number
+  readonly maxAttempts: number
+  readonly errors: readonly Failure[]
+  readonly createdAt: Instant
+  readonly runAt: Instant
+  /** The token of this lease. */
+  readonly lease: string
+  readonly #store: Store<unknown>
+  readonly #jobs: Jobs
+  #job: Job
+  #ended = false
+  #log: JobLog | undefined
+
+  /** Made by `lease`. */
+  constructor(job: Job, lease: string, jobs: Jobs, store: Store<unknown>) {
+    this.id = job.id
+    this.task = job.task
+    this.queue = job.queue
+    this.priority = job.priority
+    this.payload = decode(job.payload)
+    this.attempt = job.attempt
+    this.maxAttempts = job.maxAttempts
+    this.errors = job.failures
+    this.createdAt = job.createdAt
+    this.runAt = job.runAt
+    this.lease = lease
+    this.#job = job
+    this.#jobs = jobs
+    this.#store = store
+  }
+
+  get leaseUntil(): Instant {
+    return this.#job.leaseUntil ?? 0
+  }
+
+  /** The reason, if somebody asked for the job to be cancelled; known from the last `extend` on. */
+  get cancelRequested(): string | undefined {
+    return this.#job.cancel
+  }
+
+  get log(): JobLog {
+    this.#log ??= this.#jobs.logbook.of(this.id, this.attempt, () => this.#ended)
+    return this.#log
+  }
+
+  /** True for exactly one holder. @throws PayloadError for a result that is not JSON */
+  async complete(result?: unknown): Promise<boolean> {
+    return await this.#end({ kind: 'succeeded', result: encodeResult(result) })
+  }
+
+  /**
+   * Completes inside the caller's own transaction, so that effects and completion are stored together or not at all. With a synchronous
+   * handle it is done when the call returns.
+   * @throws LeaseLostError when the job is no longer held: let it roll the transaction back · PayloadError for a bad result
+   */
+  completeIn<Tx>(tx: Tx, result?: unknown): Awaitable<void> {
+    const outcome = { kind: 'succeeded', result: encodeResult(result) } as const
+    return andThen(this.#settle(outcome, this.#jobs.expectTx(tx)), (done) => {
+      if (!done) throw new LeaseLostError(this.id)
+    })
+  }
+
+  /** Another attempt follows, with backoff, while attempts are left. UnrecoverableError and RetryError mean what they mean in a handler. */
+  async fail(error: unknown): Promise<boolean> {
+    if (error instanceof UnrecoverableError) return await this.#end({ kind: 'failed', error, remaining: 0 })
+    if (error instanceof RetryError)
+      return await this.#end({ kind: 'failed', error, delayMs: error.delayMs, remaining: error.remaining })
+    return await this.#end({ kind: 'failed', error })
+  }
+
+  /** Puts it back to be run later, without using up an attempt. */
+  async snooze(delay: Duration): Promise<boolean> {
+    return await this.#end({ kind: 'snoozed', runAt: this.#jobs.clock.now() + toMs(delay, 'delay') })
+  }
+
+  /** Puts it back as it was, without using up an attempt. */
+  async release(): Promise<boolean> {
+    return await this.#end({ kind: 'released' })
+  }
+
+  /** Ends it as cancelled. */
+  async cancel(reason = 'cancelled by its holder'): Promise<boolean> {
+    return await this.#end({ kind: 'cancelled', reason })
+  }
+
+  /** Moves the end of the lease to so long from now. False once the lease has run out: it is never revived. */
+  async extend(by: Duration): Promise<boolean> {
+    const now = this.#jobs.clock.now()
+    const until = now + toMs(by, 'by', 1)
+    const [renewed] = await this.#store.renew([{ id: this.id, lease: this.lease }], until, now)
+    if (renewed === undefined || this.#ended) return false
+    this.#job = { ...this.#job, rev: renewed.rev, leaseUntil: until, cancel: renewed.cancel }
+    return true
+  }
+
+  /** `await using` releases what was not ended. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#ended) await this.release()
+  }
+
+  async #end(outcome: Outcome): Promise<boolean> {
+    return await this.#settle(outcome, undefined)
+  }
+
+  #settle(outcome: Outcome, tx: unknown): Awaitable<boolean> {
+    if (this.#ended) return false
+    const { clock } = this.#jobs
+    const now = clock.now()
+    const write = settle(
+      this.#job,
+      outcome,
+      policyOf(this.#job, this.#jobs.policyOfTask(this.task)),
+      now,
+      clock.random(),
+    )
+    return andThen(this.#store.apply([write], now, tx), ([answer]) => {
+      if (answer?.ok === true) {
+        this.#ended = true
+        return true
+      }
+      if (answer?.current?.lease !== this.lease) return false
+      this.#job = answer.current // somebody asked it to stop since we last looked
+      return this.#settle(outcome, tx)
+    })
+  }
+}

@@ -1,0 +1,377 @@
+import type { Capability } from './core/capability.ts'
+import { type Duration, toMs } from './core/duration.ts'
+import { UnsupportedError, UsageError } from './core/errors.ts'
+import { expectFunction, expectKnown, expectName, expectOneOf, expectWhole, show } from './core/expect.ts'
+import { type Ids, makeIds } from './core/id.ts'
+import { type Enqueued, prepare, prepareNow, store as storePrepared } from './enqueue.ts'
+import type { EnqueueOptions } from './enqueue-options.ts'
+import { Hand, type LeaseOptions } from './hand.ts'
+import type { HeldJob } from './held-job.ts'
+import { type JobInfo, toInfo } from './info.ts'
+import { Logbook } from './logbook.ts'
+import type { Middleware } from './middleware.ts'
+import { Batcher } from './runtime/batcher.ts'
+import type { Clock } from './runtime/clock.ts'
+import { Events, type EventOf, type EventType, type JobEvent, type Listener } from './runtime/events.ts'
+import { type Cancellation, type EditOptions, type PruneOptions, Steering, toFilter } from './steering.ts'
+import type { Batch, BatchResult, Finding, JobFilter, QueueStats, Store, StoredLogLine } from './store.ts'
+import type { AnyHandledTask, AnyTask, EnqueueArgs, Entry, ResolvedPolicy, Task } from './task.ts'
+import { waitFor, type WaitOptions } from './wait.ts'
+import { Worker, type WorkOptions } from './worker.ts'
+
+/** An open transaction of a synchronous driver: a `DatabaseSync` of node:sqlite, a `Database` of better-sqlite3 or libsql. */
+export interface SyncTransaction {
+  prepare(sql: string): unknown
+  exec(sql: string): unknown
+}
+
+/** What an operator may set of a queue, for all workers of all processes. */
+export interface QueueOptions {
+  /** At most so many of its jobs run at a time, over all workers; `null` for no limit. */
+  readonly concurrency?: number | null
+  /** Among queues, lower is claimed from first. */
+  readonly priority?: number
+}
+
+/**
+ * A store opened for use: enqueue jobs, work them, look at them and steer them. Made by `open`.
+ *
+ * All calls may be made at once and from anywhere; those made in one turn of the event loop share their trip to the store.
+ */
+export class Jobs {
+  readonly clock: Clock
+  readonly events: Events
+  readonly ids: Ids
+  readonly logbook: Logbook
+  readonly #store: Store<unknown>
+  readonly #steering: Steering
+  readonly #hand: Hand
+  readonly #inserts: Batcher<Batch, BatchResult>
+  readonly #middleware: Middleware[] = []
+  readonly #policies = new Map<string, ResolvedPolicy>()
+  readonly #workers = new Set<Worker>()
+  #closing: Promise<void> | undefined
+
+  /** Made by `open`, which also migrates. */
+  constructor(store: Store<unknown>, clock: Clock, events: Events = new Events()) {
+    this.#store = store
+    this.clock = clock
+    this.events = events
+    this.ids = makeIds(() => clock.random())
+    this.logbook = new Logbook(store, clock, this.events)
+    this.#steering = new Steering(store, clock, (task) => this.policyOfTask(task))
+    this.#hand = new Hand(this, store)
+    this.#inserts = new Batcher(clock, (batches) => store.insert(batches, clock.now()))
+  }
+
+  /** The store's name: `sqlite`. */
+  get storeName(): string {
+    return this.#store.name
+  }
+
+  get capabilities(): ReadonlySet<Capability> {
+    return this.#store.capabilities
+  }
+
+  /**
+   * Adds a job. When the promise resolves, the job is as durable as the store makes an enqueue (SQLite by default: on disk).
+   *
+   * With `tx`, an open transaction of the caller's on the same database, the job is part of it: it exists once that commits, and never if it
+   * rolls back; nothing need be called afterwards. With a synchronous driver the call then answers at once, without a promise, and throws
+   * rather than rejects.
+   * @throws UsageError, PayloadError before any I/O · ConflictError for `onConflict: 'reject'` · StoreError (if `retryable`, trying again may help)
+   */
+  enqueue<In, Out>(
+    task: Task<In, Out>,
+    payload: In,
+    options: EnqueueOptions & { readonly tx: SyncTransaction },
+  ): Enqueued
+  enqueue<In, Out>(task: Task<In, Out>, ...args: EnqueueArgs<In>): Promise<Enqueued>
+  enqueue(
+    task: AnyTask,
+    payload?: unknown,
+    options: EnqueueOptions & { readonly tx?: unknown } = {},
+  ): Enqueued | Promise<Enqueued> {
+    expectTask(task)
+    const { tx, ...rest } = options
+    if (!('tx' in options)) return this.enqueueEntry({ task, payload, options }, undefined)
+    const [enqueued] = this.#enqueueIn([{ task, payload, options: rest }], tx)
+    if (enqueued === undefined) throw new UsageError('The store gave no answer')
+    return enqueued
+  }
+
+  /**
+   * Adds jobs of any tasks and queues, all or none, in order; each gets its own answer, in the same order. An entry is `task.with(payload,
+   * options)`. With `tx` as in `enqueue`.
+   */
+  enqueueMany(entries: readonly Entry[], options: { readonly tx: SyncTransaction }): readonly Enqueued[]
+  enqueueMany(entries: readonly Entry[]): Promise<readonly Enqueued[]>
+  enqueueMany(
+    entries: readonly Entry[],
+    options: { readonly tx?: unknown } = {},
+  ): readonly Enqueued[] | Promise<readonly Enqueued[]> {
+    expectKnown(options, ['tx'], 'enqueueMany()')
+    if (!Array.isArray(entries))
+      throw new UsageError(`Expected an array of entries, each made by task.with(…), got ${show(entries)}`)
+    return 'tx' in options ? this.#enqueueIn(entries, options.tx) : this.#enqueueAll(entries, undefined)
+  }
+
+  /** Adds one entry as the child of a job. What `enqueue` of a running job does. */
+  async enqueueEntry(entry: Entry, parent: string | undefined): Promise<Enqueued> {
+    const [enqueued] = await this.#enqueueAll([entry], parent)
+    if (enqueued === undefined) throw new UsageError('The store gave no answer')
+    return enqueued
+  }
+
+  /** Starts a worker for these tasks. Jobs of other tasks are left alone. @throws UsageError for bad options or a task without a handler */
+  work(tasks: readonly AnyHandledTask[], options: WorkOptions = {}): Worker {
+    this.#open()
+    const worker = new Worker(this, this.#store, tasks, options, () => this.#middleware)
+    for (const task of tasks) this.#policies.set(task.name, task.policy)
+    this.#workers.add(worker)
+    worker.start()
+    return worker
+  }
+
+  /** Adds a step around every run of every worker from now on; the first added is the outermost. */
+  use(middleware: Middleware): this {
+    expectFunction(middleware, 'middleware')
+    this.#middleware.push(middleware)
+    return this
+  }
+
+  /** Takes a job by hand, for a time: `undefined` when none is due within `wait`. */
+  async lease(options: LeaseOptions = {}): Promise<HeldJob | undefined> {
+    this.#open()
+    return (await this.#hand.take({ ...options, limit: 1 }))[0]
+  }
+
+  /** Takes up to `limit` jobs by hand; waits, if at all, only for the first. */
+  async leaseMany(options: LeaseOptions & { readonly limit: number }): Promise<readonly HeldJob[]> {
+    this.#open()
+    return await this.#hand.take(options)
+  }
+
+  /** Takes jobs by hand one after the other, waiting for each, until the signal is aborted or the loop is left. */
+  async *leases(options: LeaseOptions = {}): AsyncGenerator<HeldJob, void, void> {
+    while (options.signal?.aborted !== true) {
+      const held = await this.lease({ wait: '1m', ...options })
+      if (held !== undefined) yield held
+    }
+  }
+
+  /** The job as it is now; `undefined` if there is none (any more). */
+  async get(id: string): Promise<JobInfo | undefined> {
+    const [job] = await this.#store.get([expectName(id, 'id')])
+    return job === undefined ? undefined : toInfo(job)
+  }
+
+  /** A page of jobs, the newest first; at most `limit` (default 50, at most 1,000). The next page: the same filter with `after`, the last id. */
+  async list(filter: Partial<JobFilter> = {}): Promise<readonly JobInfo[]> {
+    this.#need('inspect')
+    return (await this.#store.list(toFilter(filter))).map(toInfo)
+  }
+
+  /** Every queue with its settings and exact counts by state and task. Costs no scan. */
+  async stats(): Promise<readonly QueueStats[]> {
+    return await this.#store.queues()
+  }
+
+  /** Resolves to the job once it has finished, or to `undefined` once it is gone. @throws TimeoutError after `timeout`, or the signal's reason */
+  async wait(id: string, options: WaitOptions = {}): Promise<JobInfo | undefined> {
+    return await waitFor(this, this.#store, expectName(id, 'id'), options)
+  }
+
+  /** Cancels a job: a waiting one at once; a running one is told through its signal, and ends cancelled unless it succeeds all the same. */
+  async cancel(id: string, reason = 'cancelled'): Promise<Cancellation> {
+    this.#need('cancel')
+    return await this.#steering.cancel(id, reason)
+  }
+
+  /** Runs a finished or waiting job now, with at least one more attempt; its history stays. @throws StateError while it runs, or when it or its payload is gone */
+  async retry(id: string): Promise<void> {
+    await this.#steering.retry(id)
+  }
+
+  /** Changes a job that waits. The payload is not checked against its task, which may not be known here; that happens when it is run. @throws StateError unless it waits */
+  async edit(id: string, changes: EditOptions): Promise<JobInfo> {
+    return await this.#steering.edit(id, changes)
+  }
+
+  /** Removes a job and its log; says whether there was one. @throws StateError while it runs: cancel it first */
+  async delete(id: string): Promise<boolean> {
+    return await this.#steering.remove(id)
+  }
+
+  /** Forgets finished jobs: without options those whose retention has passed, which workers also do by themselves; with options those that match. */
+  async prune(options?: PruneOptions): Promise<number> {
+    return await this.#steering.prune(options)
+  }
+
+  /** Nothing more is claimed from the queue, in any process, until `resume`. What runs goes on; what is enqueued waits. */
+  async pause(queue: string): Promise<void> {
+    this.#need('pause')
+    await this.#store.configure(expectName(queue, 'queue', 255, 0), { paused: true })
+  }
+
+  async resume(queue: string): Promise<void> {
+    this.#need('pause')
+    await this.#store.configure(expectName(queue, 'queue', 255, 0), { paused: false })
+  }
+
+  /** Sets a queue's own concurrency and priority, for all workers of all processes. What is not given stays. */
+  async configure(queue: string, options: QueueOptions): Promise<void> {
+    this.#need('limits')
+    expectKnown(options, ['concurrency', 'priority'], 'configure()')
+    const { concurrency, priority } = options
+    await this.#store.configure(expectName(queue, 'queue', 255, 0), {
+      ...(concurrency === undefined
+        ? {}
+        : { concurrency: concurrency === null ? null : expectWhole(concurrency, 'concurrency', 0, 1_000_000) }),
+      ...(priority === undefined ? {} : { priority: expectWhole(priority, 'priority', -32_768, 32_767) }),
+    })
+  }
+
+  /** A job's log, oldest first; at most `limit` lines (default 1,000), those after the line `after`. `data` is decoded. */
+  async logs(
+    id: string,
+    options: { readonly after?: number; readonly limit?: number } = {},
+  ): Promise<readonly (Omit<StoredLogLine, 'data'> & { readonly data: unknown })[]> {
+    this.#need('logs')
+    expectKnown(options, ['after', 'limit'], 'logs()')
+    await this.logbook.flush()
+    const limit = options.limit === undefined ? 1_000 : expectWhole(options.limit, 'limit', 1, 10_000)
+    const lines = await this.#store.logs(expectName(id, 'id'), limit, options.after ?? 0)
+    return lines.map((line) => ({ ...line, data: line.data === undefined ? undefined : JSON.parse(line.data) }))
+  }
+
+  /** Calls the listener at each event of this type in this process (`'*'`: of all types); the returned function ends it. */
+  on<T extends EventType>(type: T, listener: Listener<T>): () => void
+  on(type: '*', listener: (event: JobEvent) => void): () => void
+  on<T extends EventType>(type: T | '*', listener: Listener<T>): () => void {
+    expectOneOf(type, 'type', eventTypes)
+    expectFunction(listener, 'listener')
+    return this.events.on(type, (event) => {
+      if (type === '*' || event.type === type) listener(event as EventOf<T>)
+    })
+  }
+
+  /** What is in force in the store, and what is wrong with it. */
+  async report(): Promise<readonly Finding[]> {
+    return await this.#store.report()
+  }
+
+  /** Stops every worker (`grace` as in `Worker.stop`), stores what is still to be stored and closes the store. A second call joins the first. */
+  async close(options: { readonly grace?: Duration } = {}): Promise<void> {
+    expectKnown(options, ['grace'], 'close()')
+    if (options.grace !== undefined) toMs(options.grace, 'grace')
+    this.#closing ??= this.#close(options)
+    await this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** The policy of a task that was enqueued or worked here. */
+  policyOfTask(task: string): ResolvedPolicy | undefined {
+    return this.#policies.get(task)
+  }
+
+  /** @throws UnsupportedError when the store has no transactions · UsageError when it is none */
+  expectTx(tx: unknown): unknown {
+    this.#need('transaction')
+    if (typeof tx !== 'object' || tx === null)
+      throw new UsageError(`Expected \`tx\` to be an open transaction's handle, got ${show(tx)}`)
+    return tx
+  }
+
+  /** A worker of ours has stopped. */
+  stopped(worker: Worker): void {
+    if (this.#closing !== undefined) this.#workers.delete(worker)
+  }
+
+  async #enqueueAll(entries: readonly Entry[], parent: string | undefined): Promise<readonly Enqueued[]> {
+    this.#open()
+    if (entries.length === 0) return []
+    const now = this.clock.now()
+    const prepared = []
+    for (const entry of entries) {
+      const one = prepare(this.#known(entry), this.ids, now, parent)
+      prepared.push(one instanceof Promise ? await one : one) // one after the other: ids in the order of the entries
+    }
+    const enqueued = await storePrepared(prepared, (batch) => this.#inserts.add(batch))
+    this.#tell(entries, enqueued)
+    return enqueued
+  }
+
+  #enqueueIn(entries: readonly Entry[], tx: unknown): readonly Enqueued[] {
+    this.#open()
+    const handle = this.expectTx(tx)
+    const now = this.clock.now()
+    const prepared = entries.map((entry) => prepareNow(this.#known(entry), this.ids, now, undefined))
+    const enqueued = storePrepared(prepared, (batch) => {
+      const results = this.#store.insert([batch], now, handle)
+      if (results instanceof Promise) throw new UsageError('The store cannot enqueue in a synchronous transaction')
+      return results[0] ?? { ok: false, holders: [] }
+    })
+    if (enqueued instanceof Promise) throw new UsageError('The store cannot enqueue in a synchronous transaction')
+    return enqueued
+  }
+
+  #tell(entries: readonly Entry[], enqueued: readonly Enqueued[]): void {
+    if (!this.events.heard('enqueued')) return
+    for (const [i, { id, outcome }] of enqueued.entries()) {
+      const entry = entries[i]
+      if (entry !== undefined)
+        this.events.emit({
+          type: 'enqueued',
+          id,
+          outcome,
+          task: entry.task.name,
+          queue: entry.options.queue ?? entry.task.queue,
+        })
+    }
+  }
+
+  #known(entry: Entry): Entry {
+    expectTask(entry?.task)
+    this.#policies.set(entry.task.name, entry.task.policy)
+    return entry
+  }
+
+  async #close(options: { readonly grace?: Duration }): Promise<void> {
+    await Promise.all([...this.#workers].map((worker) => worker.stop(options)))
+    await this.logbook.flush()
+    await this.#store.close()
+  }
+
+  #need(capability: Capability): void {
+    this.#open()
+    if (!this.#store.capabilities.has(capability)) throw new UnsupportedError(capability, this.#store.name)
+  }
+
+  #open(): void {
+    if (this.#closing !== undefined) throw new UsageError('These jobs are closed. Open them again')
+  }
+}
+
+const eventTypes: readonly (EventType | '*')[] = [
+  'enqueued',
+  'started',
+  'completed',
+  'retrying',
+  'failed',
+  'snoozed',
+  'released',
+  'cancelled',
+  'lost',
+  'rescued',
+  'pruned',
+  'error',
+  '*',
+]
+
+function expectTask(task: AnyTask | undefined): void {
+  if (typeof task?.check !== 'function') throw new UsageError(`Expected a task made by task(…), got ${show(task)}`)
+}

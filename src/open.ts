@@ -1,0 +1,104 @@
+import { UsageError } from './core/errors.ts'
+import { expectFunction, expectKnown, show, suggestion } from './core/expect.ts'
+import { Jobs } from './jobs.ts'
+import { attachLogger, type Logger } from './logger.ts'
+import { type Clock, systemClock } from './runtime/clock.ts'
+import { MemoryStore } from './stores/memory/index.ts'
+import { type ShardBy, ShardedStore } from './stores/sharded/index.ts'
+import { type SqliteOptions, SqliteStore } from './stores/sqlite/index.ts'
+import type { Store } from './store.ts'
+
+/** How to open a store. */
+export interface OpenOptions extends Omit<SqliteOptions, 'file'> {
+  /** Where the library's own lines go: `console`, `pinoLogger(pino())`, or anything with the same four methods. Default: errors to the console; `false` for silence. */
+  readonly logger?: Logger | false
+  /** Whether to make or update the tables. Default true; with `false` a file without them is an error at the first use. */
+  readonly migrate?: boolean
+  /** With several files: which of them (from 0) a queue lives in. Default: by a hash of its name. */
+  readonly shardBy?: ShardBy
+  /** The source of time and chance. Only for tests: see `jobferry/testing`. */
+  readonly clock?: Clock
+}
+
+/** Several of these are one store whose queues are spread over them. */
+type Source = string | Store<never>
+
+const optionNames = [
+  'durability',
+  'busyTimeout',
+  'prefix',
+  'driver',
+  'allowUnsafeSqlite',
+  'logger',
+  'migrate',
+  'shardBy',
+  'clock',
+]
+
+/**
+ * Opens a store, and makes its tables where there are none.
+ *
+ * `sqlite:app.db` is a file beside the program (`sqlite:/var/lib/app.db` an absolute one), `sqlite::memory:` and `memory:` live and die with
+ * the process. Several files in an array are one store: each queue lives in one of them. A store of your own may stand in place of a URL.
+ * @throws UsageError for a URL or option it does not know · StoreError if the store cannot be opened
+ */
+export async function open(source: Source | readonly Source[], options: OpenOptions = {}): Promise<Jobs> {
+  expectKnown(options, optionNames, 'open()')
+  if (options.shardBy !== undefined) expectFunction(options.shardBy, 'shardBy')
+  const store = toStore(source, options)
+  try {
+    if (options.migrate !== false) await store.migrate()
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+  const jobs = new Jobs(store, options.clock ?? systemClock)
+  if (options.logger !== false) attachLogger(jobs.events, options.logger)
+  return jobs
+}
+
+function toStore(source: Source | readonly Source[], options: OpenOptions): Store<unknown> {
+  if (typeof source === 'string') return fromUrl(source, options)
+  if (!isList(source)) return isStore(source) ? source : refuse(source)
+  if (source.length === 0) throw new UsageError('Expected at least one URL to open, got an empty array')
+  return new ShardedStore(
+    source.map((one) => toStore(one, options)),
+    options.shardBy,
+  )
+}
+
+function fromUrl(
+  url: string,
+  { durability, busyTimeout, prefix, driver, allowUnsafeSqlite }: OpenOptions,
+): Store<unknown> {
+  const colon = url.indexOf(':')
+  const scheme = url.slice(0, Math.max(colon, 0))
+  const rest = url.slice(colon + 1)
+  if (scheme === 'memory') return new MemoryStore()
+  if (scheme === 'sqlite') {
+    const given = { durability, busyTimeout, prefix, driver, allowUnsafeSqlite }
+    const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+    return new SqliteStore({ file: toFile(rest, url), ...set })
+  }
+  throw new UsageError(
+    `Expected a URL like sqlite:app.db or memory:, got ${show(url)}.${suggestion(scheme, ['sqlite', 'memory'])}`,
+  )
+}
+
+/** `sqlite:app.db`, `sqlite:/abs/app.db`, and `sqlite:///abs/app.db` as other libraries write it. */
+function toFile(rest: string, url: string): string {
+  if (rest === '' || rest === '//') throw new UsageError(`Expected the path of a file after sqlite:, got ${show(url)}`)
+  return rest.startsWith('///') ? rest.slice(2) : rest
+}
+
+function isList(source: Source | readonly Source[]): source is readonly Source[] {
+  return Array.isArray(source)
+}
+
+function isStore(source: Store<never>): boolean {
+  return typeof source === 'object' && source !== null && typeof source.claim === 'function'
+}
+
+function refuse(source: unknown): never {
+  throw new UsageError(`Expected a URL or a store to open, got ${show(source)}`)
+}

@@ -1,0 +1,108 @@
+import { andThen } from './awaitable.ts'
+import { LeaseLostError } from './core/errors.ts'
+import type { Failure, Instant } from './core/job.ts'
+import { settle } from './core/lifecycle.ts'
+import { encodeResult } from './core/payload.ts'
+import type { Enqueued } from './enqueue.ts'
+import type { Jobs } from './jobs.ts'
+import type { JobLog } from './logbook.ts'
+import { policyOf } from './runtime/definition.ts'
+import type { Held } from './runtime/held.ts'
+import type { Store } from './store.ts'
+import type { EnqueueArgs, Task } from './task.ts'
+
+/**
+ * The job that a handler runs: its facts, its signal, and what can be done from inside it.
+ *
+ * It is valid until the run ends. A handler that goes on after its time (a timeout, a lost lease, a stop) can change nothing any more: its
+ * log lines are dropped, and `enqueue` and `complete` throw LeaseLostError.
+ */
+export class RunningJob {
+  readonly id: string
+  readonly task: string
+  readonly queue: string
+  readonly priority: number
+  /** Which run this is, from 1. A snoozed or released run does not count. */
+  readonly attempt: number
+  readonly maxAttempts: number
+  /** The failures of earlier attempts, oldest first, the last 20. */
+  readonly errors: readonly Failure[]
+  readonly createdAt: Instant
+  readonly runAt: Instant
+  /** The job whose handler enqueued this one. */
+  readonly parent: string | undefined
+  /** The token of this run, different for each: a key for making effects elsewhere idempotent or fenced. */
+  readonly lease: string
+  /** What the job came from: enqueue, look up and steer other jobs. */
+  readonly jobs: Jobs
+  readonly #held: Held
+  readonly #store: Store<unknown>
+  #log: JobLog | undefined
+
+  /** Made by workers. */
+  constructor(held: Held, jobs: Jobs, store: Store<unknown>) {
+    const { job } = held
+    this.id = job.id
+    this.task = job.task
+    this.queue = job.queue
+    this.priority = job.priority
+    this.attempt = job.attempt
+    this.maxAttempts = job.maxAttempts
+    this.errors = job.failures
+    this.createdAt = job.createdAt
+    this.runAt = job.runAt
+    this.parent = job.parent
+    this.lease = held.lease
+    this.jobs = jobs
+    this.#held = held
+    this.#store = store
+  }
+
+  /** Aborted when the run should stop. `signal.reason` is a TimeoutError, CancelledError, LeaseLostError or StoppedError. */
+  get signal(): AbortSignal {
+    return this.#held.signal
+  }
+
+  /** When the lease ends unless it is renewed, which happens by itself. */
+  get leaseUntil(): Instant {
+    return this.#held.job.leaseUntil ?? 0
+  }
+
+  get log(): JobLog {
+    this.#log ??= this.jobs.logbook.of(this.id, this.attempt, () => this.#held.ended)
+    return this.#log
+  }
+
+  /** Enqueues another job, which remembers this one as its parent. @throws as `Jobs.enqueue`, and LeaseLostError once the run has ended */
+  async enqueue<In, Out>(task: Task<In, Out>, ...args: EnqueueArgs<In>): Promise<Enqueued> {
+    this.#alive()
+    return this.jobs.enqueueEntry(task.with(...args), this.id)
+  }
+
+  /**
+   * Completes the job inside the handler's own transaction, so that its effects and its completion are stored together or not at all: the
+   * effects then happen exactly once. Call it last in the transaction, commit, and return. With a synchronous handle (node:sqlite,
+   * better-sqlite3, libsql) it is done when the call returns. A run whose transaction was not committed by the time its handler returns has failed.
+   * @throws LeaseLostError when the job is no longer this run's: let it roll the transaction back · PayloadError for a bad result
+   */
+  complete<Tx>(result: unknown, options: { readonly tx: Tx }): void | Promise<void> {
+    this.#alive()
+    const { jobs } = this
+    const now = jobs.clock.now()
+    const outcome = { kind: 'succeeded', result: encodeResult(result) } as const
+    const write = settle(this.#held.job, outcome, policyOf(this.#held.job, jobs.policyOfTask(this.task)), now, 0)
+    return andThen(this.#store.apply([write], now, jobs.expectTx(options.tx)), ([answer]) => {
+      if (answer?.ok === true) {
+        this.#held.completedInTx = true
+        return
+      }
+      if (answer?.current?.lease !== this.#held.lease) throw new LeaseLostError(this.id)
+      this.#held.job = answer.current // renewed, or asked to stop, in the meantime
+      return this.complete(result, options)
+    })
+  }
+
+  #alive(): void {
+    if (this.#held.ended || this.#held.reason instanceof LeaseLostError) throw new LeaseLostError(this.id)
+  }
+}

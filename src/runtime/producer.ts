@@ -1,0 +1,265 @@
+import type { Ids } from '../core/id.ts'
+import type { Instant, Job } from '../core/job.ts'
+import type { Store } from '../store.ts'
+import type { Clock } from './clock.ts'
+import type { Definition } from './definition.ts'
+import type { Events } from './events.ts'
+import { Held } from './held.ts'
+import { Pace } from './pace.ts'
+import { run } from './runner.ts'
+import { factsOf, Settler } from './settler.ts'
+import { Trouble } from './trouble.ts'
+
+/** What a producer works with. Times in milliseconds. */
+export interface ProducerOptions {
+  readonly store: Store<unknown>
+  readonly clock: Clock
+  readonly events: Events
+  readonly leases: Ids
+  readonly definitions: ReadonlyMap<string, Definition>
+  readonly queues: readonly string[] | undefined
+  readonly concurrency: number
+  readonly leaseMs: number
+  readonly pollMs: number
+}
+
+/** After so long without a free hand, jobs that were claimed ahead are given back for others to run. */
+const patienceMs = 250
+
+/**
+ * Moves jobs from the store to handlers and their ends back, for one worker: each exchange with the store settles what has ended and
+ * claims for the hands that are free, in one transaction. Exchanges follow one another, never side by side, and none is made without a
+ * reason: a bell, an end to store, a hand freed while more was due, the time of the next job, or the safety net of a poll.
+ */
+export class Producer {
+  readonly #options: ProducerOptions
+  readonly #settler: Settler
+  readonly #pace: Pace
+  readonly #trouble: Trouble
+  readonly #held = new Map<string, Held>()
+  readonly #giveUp = new Map<Held, () => void>()
+  readonly #runningOf = new Map<string, number>()
+  #ahead: Held[] = []
+  #running = 0
+  #claiming = false
+  #rung = false
+  #more = false
+  #planned = false
+  #exchanging = false
+  #callOffTimer: (() => void) | undefined
+  #callOffPatience: (() => void) | undefined
+  #whenIdle: (() => void)[] = []
+
+  constructor(options: ProducerOptions) {
+    this.#options = options
+    this.#settler = new Settler(options.definitions, options.clock, options.events, (held) => this.#forget(held))
+    this.#pace = new Pace(options.concurrency)
+    this.#trouble = new Trouble(options.clock)
+  }
+
+  /** Every lease held now: running, claimed ahead, or ended and not yet stored. */
+  get held(): Iterable<Held> {
+    return this.#held.values()
+  }
+
+  get running(): number {
+    return this.#running
+  }
+
+  start(): void {
+    this.#claiming = true
+    this.ring()
+  }
+
+  /** There may be something to claim. */
+  ring(): void {
+    this.#rung = true
+    this.#plan()
+  }
+
+  /** Claims nothing more, and gives back what has not been started. Runs go on. */
+  pause(): void {
+    this.#claiming = false
+    this.#giveBackAhead()
+    this.#plan()
+  }
+
+  /** Tells every run to stop. */
+  abort(reason: Error): void {
+    for (const held of this.#held.values()) held.abort(reason)
+  }
+
+  /** Frees the hands of all runs that have not ended, whatever they still do. */
+  giveUp(): void {
+    for (const giveUp of this.#giveUp.values()) giveUp()
+  }
+
+  /** Resolves once no lease is held any more: everything has ended and is stored. */
+  idle(): Promise<void> {
+    if (this.#held.size === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#whenIdle.push(resolve))
+  }
+
+  /** Ends all timers. What is still held is left to run out. */
+  end(): void {
+    this.#claiming = false
+    this.#callOffTimer?.()
+    this.#callOffPatience?.()
+    this.#callOffTimer = undefined
+    this.#callOffPatience = undefined
+  }
+
+  /** A claimed job was lost, or is to be cancelled, before it was started. */
+  drop(held: Held): void {
+    if (!this.#ahead.includes(held)) return
+    this.#ahead = this.#ahead.filter((other) => other !== held)
+    this.#release(held)
+  }
+
+  #plan(afterMs = 0): void {
+    if (this.#planned || this.#exchanging) return
+    this.#planned = true
+    const go = (): void => {
+      this.#planned = false
+      void this.#exchange()
+    }
+    if (afterMs === 0) this.#options.clock.soon(go)
+    else this.#options.clock.after(afterMs, go)
+  }
+
+  /** Never throws: trouble with the store is told, and tried again. */
+  async #exchange(): Promise<void> {
+    if (this.#exchanging) return
+    const { store, clock, events, leases, leaseMs, queues } = this.#options
+    const limit = this.#claiming ? this.#room() : 0
+    if (limit === 0 && this.#settler.size === 0) return
+    this.#exchanging = true
+    this.#rung = false
+    let waitMs = 0
+    try {
+      const now = clock.now()
+      const lease = leases(now)
+      const settle = this.#settler.take(now)
+      const claimed = await store.claim({
+        tasks: this.#caps(limit),
+        queues,
+        limit,
+        lease,
+        until: now + leaseMs,
+        now,
+        settle,
+      })
+      this.#trouble.over()
+      this.#settler.took(claimed.settled)
+      this.#more = limit > 0 && claimed.jobs.length === limit
+      for (const job of claimed.jobs) this.#hold(job, lease)
+      this.#startWaiting()
+      this.#wakeAt(claimed.nextRunAt)
+    } catch (error) {
+      this.#settler.putBack()
+      this.#rung = true
+      waitMs = this.#trouble.waitMs()
+      events.emit({ type: 'error', error, during: 'claiming and settling' })
+    }
+    this.#exchanging = false
+    if (this.#settler.size > 0 || (this.#claiming && (this.#rung || this.#more) && this.#room() > 0)) this.#plan(waitMs)
+  }
+
+  /** How many more jobs may be held: the free hands, and a little ahead when runs are short. */
+  #room(): number {
+    const busy = this.#running + this.#ahead.length
+    return Math.max(0, this.#options.concurrency + this.#pace.ahead - busy)
+  }
+
+  /** For each task, what its own concurrency leaves. */
+  #caps(limit: number): ReadonlyMap<string, number> {
+    const caps = new Map<string, number>()
+    for (const { name, concurrency } of this.#options.definitions.values()) {
+      const busy = this.#runningOf.get(name) ?? 0
+      caps.set(name, Math.max(0, Math.min(limit, concurrency - busy)))
+    }
+    return caps
+  }
+
+  #hold(job: Job, lease: string): void {
+    const held = new Held(job, lease)
+    this.#held.set(job.id, held)
+    this.#runningOf.set(job.task, (this.#runningOf.get(job.task) ?? 0) + 1)
+    this.#ahead.push(held)
+  }
+
+  #startWaiting(): void {
+    let started = 0
+    while (this.#running < this.#options.concurrency && started < this.#ahead.length) {
+      const held = this.#ahead[started++]
+      if (held !== undefined) this.#start(held)
+    }
+    if (started > 0) this.#ahead = this.#ahead.slice(started)
+    this.#watchPatience(started > 0)
+  }
+
+  #start(held: Held): void {
+    const { clock, events, definitions } = this.#options
+    const definition = definitions.get(held.job.task)
+    if (definition === undefined) return this.#release(held)
+    this.#running++
+    if (events.heard('started')) {
+      events.emit({ type: 'started', job: factsOf(held), waitedMs: Math.max(0, clock.now() - held.job.runAt) })
+    }
+    this.#giveUp.set(
+      held,
+      run(held, definition, clock, (outcome) => {
+        this.#running--
+        this.#giveUp.delete(held)
+        this.#pace.ran(clock.now() - (held.startedAt ?? 0))
+        this.#settler.add(held, outcome)
+        this.#startWaiting()
+        this.#plan()
+      }),
+    )
+  }
+
+  #release(held: Held): void {
+    held.ended = true
+    this.#settler.add(held, { kind: 'released' })
+    this.#plan()
+  }
+
+  #forget(held: Held): void {
+    this.#held.delete(held.job.id)
+    this.#runningOf.set(held.job.task, (this.#runningOf.get(held.job.task) ?? 1) - 1)
+    if (this.#held.size > 0) return
+    const waiting = this.#whenIdle
+    this.#whenIdle = []
+    for (const resolve of waiting) resolve()
+  }
+
+  #giveBackAhead(): void {
+    const ahead = this.#ahead
+    this.#ahead = []
+    for (const held of ahead) this.#release(held)
+  }
+
+  /** Jobs claimed ahead must not wait here behind a long run while another worker has a free hand. */
+  #watchPatience(progressed: boolean): void {
+    if (this.#ahead.length === 0 || progressed) {
+      this.#callOffPatience?.()
+      this.#callOffPatience = undefined
+    }
+    if (this.#ahead.length === 0 || this.#callOffPatience !== undefined) return
+    this.#callOffPatience = this.#options.clock.after(patienceMs, () => {
+      this.#callOffPatience = undefined
+      this.#pace.stuck(patienceMs)
+      this.#giveBackAhead()
+    })
+  }
+
+  /** Sleeps until the next job is due; at the latest until the next poll. */
+  #wakeAt(nextRunAt: Instant | undefined): void {
+    this.#callOffTimer?.()
+    if (!this.#claiming) return
+    const { clock, pollMs } = this.#options
+    const ms = Math.min(pollMs, Math.max(0, (nextRunAt ?? Number.POSITIVE_INFINITY) - clock.now()))
+    this.#callOffTimer = clock.after(ms, () => this.ring())
+  }
+}

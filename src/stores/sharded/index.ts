@@ -1,0 +1,1 @@
+export { type ShardBy, ShardedStore } from './store.ts'

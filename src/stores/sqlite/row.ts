@@ -1,0 +1,170 @@
+import type { Failure, Job, JobPolicy, Payload, State, Unique } from '../../core/job.ts'
+import type { LogLevel, StoredLogLine } from '../../store.ts'
+import type { Row, SqliteValue } from './connection.ts'
+import type { Lane } from './lanes.ts'
+
+/** The only place where SQLite's values become our types: hence the only `as`. */
+
+export const stateNames: readonly State[] = ['pending', 'running', 'completed', 'failed', 'cancelled']
+export const stateNumbers: Readonly<Record<State, number>> = {
+  pending: 0,
+  running: 1,
+  completed: 2,
+  failed: 3,
+  cancelled: 4,
+}
+
+/** The columns of a whole job, in the order that `toJob` reads. */
+export const jobColumns = `seq, id, lane, state, run_at, attempt, max_attempts, rev, lease, lease_until, created_at, started_at, finished_at,
+  forget_at, unique_key, unique_until, unique_held, concurrency_key, cancel, parent, failures, policy, result, payload`
+
+export function toJob(row: Row, lane: Lane): Job {
+  const [, id, , state, runAt, attempt, maxAttempts, rev, lease, leaseUntil, createdAt, startedAt, finishedAt] = row
+  const [
+    forgetAt,
+    uniqueKey,
+    uniqueUntil,
+    uniqueHeld,
+    concurrencyKey,
+    cancel,
+    parent,
+    failures,
+    policy,
+    result,
+    payload,
+  ] = row.slice(13)
+  return {
+    id: id as string,
+    task: lane.task,
+    queue: lane.queue.name,
+    state: stateNames[state as number] as State,
+    priority: lane.priority,
+    runAt: runAt as number,
+    payload: toPayload(payload),
+    attempt: attempt as number,
+    maxAttempts: maxAttempts as number,
+    rev: rev as number,
+    lease: (lease ?? undefined) as string | undefined,
+    leaseUntil: (leaseUntil ?? undefined) as number | undefined,
+    createdAt: createdAt as number,
+    startedAt: (startedAt ?? undefined) as number | undefined,
+    finishedAt: (finishedAt ?? undefined) as number | undefined,
+    forgetAt: (forgetAt ?? undefined) as number | undefined,
+    unique: uniqueKey === null ? undefined : toUnique(uniqueKey as string, uniqueUntil as number, uniqueHeld as number),
+    concurrencyKey: (concurrencyKey ?? undefined) as string | undefined,
+    cancel: (cancel ?? undefined) as string | undefined,
+    failures: failures === null ? none : (JSON.parse(failures as string) as Failure[]),
+    result: (result ?? undefined) as string | undefined,
+    parent: (parent ?? undefined) as string | undefined,
+    policy: policy === null ? undefined : (JSON.parse(policy as string) as JobPolicy),
+  }
+}
+
+/** The values for `insertPlain`: a job that has never run. */
+export function plainValues(job: Job, lane: Lane): SqliteValue[] {
+  return [
+    job.id,
+    lane.id,
+    lane.queue.id,
+    job.runAt,
+    job.maxAttempts,
+    job.createdAt,
+    job.unique?.key ?? null,
+    fromUntil(job.unique),
+    job.unique?.held === true ? 1 : 0,
+    job.concurrencyKey ?? null,
+    job.parent ?? null,
+    job.policy === undefined ? null : JSON.stringify(job.policy),
+    job.payload ?? null,
+  ]
+}
+
+/** Whether `insertPlain` stores all of the job: what it leaves out has its default. */
+export function isPlain(job: Job): boolean {
+  return (
+    job.rev === 0 &&
+    job.attempt === 0 &&
+    job.state === 'pending' &&
+    job.startedAt === undefined &&
+    job.failures.length === 0
+  )
+}
+
+/** The values for `put` and `insertWhole`: all that can change. */
+export function wholeValues(job: Job, lane: Lane): SqliteValue[] {
+  return [
+    lane.id,
+    lane.queue.id,
+    stateNumbers[job.state],
+    job.runAt,
+    job.attempt,
+    job.maxAttempts,
+    job.rev,
+    job.lease ?? null,
+    job.leaseUntil ?? null,
+    job.startedAt ?? null,
+    job.finishedAt ?? null,
+    job.forgetAt ?? null,
+    job.unique?.key ?? null,
+    fromUntil(job.unique),
+    job.unique?.held === true ? 1 : 0,
+    job.concurrencyKey ?? null,
+    job.cancel ?? null,
+    job.parent ?? null,
+    job.failures.length === 0 ? null : JSON.stringify(job.failures),
+    job.policy === undefined ? null : JSON.stringify(job.policy),
+    job.result ?? null,
+    job.payload ?? null,
+  ]
+}
+
+export function toLogLine(row: Row): StoredLogLine {
+  const [seq, jobId, attempt, at, level, message, data] = row
+  return {
+    seq: seq as number,
+    jobId: jobId as string,
+    attempt: attempt as number,
+    at: at as number,
+    level: level as LogLevel,
+    message: message as string,
+    data: (data ?? undefined) as string | undefined,
+  }
+}
+
+/** A column that is known to hold a whole number. */
+export function toNumber(value: unknown): number {
+  return value as number
+}
+
+/** A column that is known to hold text. */
+export function toText(value: unknown): string {
+  return value as string
+}
+
+/** A column that holds text or nothing. */
+export function toOptionalText(value: unknown): string | undefined {
+  return (value ?? undefined) as string | undefined
+}
+
+/** A column that holds a whole number or nothing. */
+export function toOptionalNumber(value: unknown): number | undefined {
+  return (value ?? undefined) as number | undefined
+}
+
+const none: readonly Failure[] = []
+
+/** libsql gives bytes as an ArrayBuffer, better-sqlite3 as a Buffer, node:sqlite as a Uint8Array. */
+function toPayload(value: unknown): Payload | undefined {
+  if (value === null) return undefined
+  if (typeof value === 'string') return value
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : new Uint8Array(value as Uint8Array)
+}
+
+function toUnique(key: string, until: number, held: number): Unique {
+  return { key, until: until === 0 ? 'claimed' : until === -1 ? 'settled' : until, held: held === 1 }
+}
+
+function fromUntil(unique: Unique | undefined): number | null {
+  if (unique === undefined) return null
+  return unique.until === 'claimed' ? 0 : unique.until === 'settled' ? -1 : unique.until
+}

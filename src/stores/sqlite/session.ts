@@ -1,0 +1,329 @@
+import type { Instant, Job } from '../../core/job.ts'
+import type { Write } from '../../core/lifecycle.ts'
+import type {
+  Batch,
+  BatchResult,
+  Bell,
+  ClaimRequest,
+  Claimed,
+  Expired,
+  LogLine,
+  NewJob,
+  QueueSettings,
+  Renewal,
+  Renewed,
+  WriteResult,
+} from '../../store.ts'
+import { Claim } from './claim.ts'
+import type { Connection, Row, SqliteValue } from './connection.ts'
+import { type Lane, Lanes } from './lanes.ts'
+import {
+  isPlain,
+  plainValues,
+  stateNames,
+  stateNumbers,
+  toJob,
+  toNumber,
+  toOptionalNumber,
+  toOptionalText,
+  toText,
+  wholeValues,
+} from './row.ts'
+import type { Statements } from './statements.ts'
+
+/** How many rows one insert statement takes: the largest first. */
+const insertSizes = [64, 16, 4, 1] as const
+
+const stored: WriteResult = { ok: true }
+const allAdded: BatchResult = { ok: true, holders: [] }
+
+/**
+ * What a store does, on one connection, always inside a transaction that somebody else has begun: the store its own, or a caller.
+ */
+export class Session {
+  readonly connection: Connection
+  readonly lanes: Lanes
+  readonly #statements: Statements
+  /** Where rows that we have claimed stand in the table: saves the look into the index of ids when they end. */
+  readonly #seqs = new WeakMap<Job, number>()
+  readonly #bells = new Set<Bell>()
+
+  constructor(connection: Connection, statements: Statements) {
+    this.connection = connection
+    this.#statements = statements
+    this.lanes = new Lanes(connection, statements)
+  }
+
+  /** Frames the work of one transaction: lanes are fresh before, and counted after. */
+  within<T>(work: () => T): T {
+    this.lanes.refresh()
+    const result = work()
+    this.lanes.save()
+    return result
+  }
+
+  /** The transaction was rolled back. */
+  undone(): void {
+    this.lanes.distrust()
+    this.#bells.clear()
+  }
+
+  /** What there is to ring for since the last call. */
+  takeBells(): readonly Bell[] {
+    if (this.#bells.size === 0) return []
+    const bells = [...this.#bells]
+    this.#bells.clear()
+    return bells
+  }
+
+  insert(batches: readonly Batch[], now: Instant): readonly BatchResult[] {
+    const rows: Job[] = []
+    const results = batches.map((batch) => this.#insertBatch(batch, rows, now))
+    this.#flush(rows)
+    if (results.some((result) => result.ok)) this.#bells.add('jobs')
+    return results
+  }
+
+  claim(request: ClaimRequest): Claimed {
+    const settled = this.apply(request.settle ?? [])
+    const claim = new Claim(this.connection, this.#statements, this.lanes, request)
+    claim.run()
+    for (const [i, job] of claim.jobs.entries()) {
+      const seq = claim.seqs[i]
+      if (seq !== undefined) this.#seqs.set(job, seq)
+    }
+    const short = claim.jobs.length < request.limit || request.limit === 0
+    return { jobs: claim.jobs, settled, nextRunAt: short ? claim.nextRunAt() : undefined }
+  }
+
+  apply(writes: readonly Write[]): readonly WriteResult[] {
+    const removed: string[] = []
+    const results = writes.map((write) => this.#apply(write, removed))
+    this.#removeLogs(removed)
+    return results
+  }
+
+  renew(renewals: readonly Renewal[], until: Instant, now: Instant): readonly (Renewed | undefined)[] {
+    const statement = this.connection.sql(this.#statements.renew)
+    return renewals.map(({ id, lease }) => {
+      const row = statement.row(until, id, lease, now)
+      return row === undefined ? undefined : { rev: toNumber(row[0]), cancel: toOptionalText(row[1]) }
+    })
+  }
+
+  expired(now: Instant, limit: number): Expired {
+    const rows = this.connection.sql(this.#statements.expired).rows(now, limit)
+    const nextAt = toOptionalNumber(this.connection.sql(this.#statements.nextExpiry).row(now)?.[0])
+    return { jobs: rows.map((row) => this.#toJob(row)), nextAt }
+  }
+
+  prune(now: Instant, limit: number): number {
+    const rows = this.connection.sql(this.#statements.prunable).rows(now, limit)
+    if (rows.length === 0) return 0
+    for (const [, , lane, state] of rows)
+      this.lanes.count(this.lanes.byId(lane), stateNames[toNumber(state)] ?? 'completed', -1)
+    this.connection.sql(this.#statements.prune).run(JSON.stringify(rows.map(([seq]) => seq)))
+    this.#removeLogs(rows.map(([, id]) => toText(id)))
+    return rows.length
+  }
+
+  get(id: string): Job | undefined {
+    const row = this.connection.sql(this.#statements.byId).row(id)
+    return row === undefined ? undefined : this.#toJob(row)
+  }
+
+  configure(queue: string, settings: Partial<QueueSettings>): void {
+    this.lanes.configure(queue, settings)
+    this.#bells.add('jobs').add('control')
+  }
+
+  log(lines: readonly LogLine[]): void {
+    const add = this.connection.sql(this.#statements.addLog)
+    for (const { jobId, attempt, at, level, message, data } of lines)
+      add.run(jobId, attempt, at, level, message, data ?? null, jobId)
+  }
+
+  /** Gathers new rows in `rows`, which are written together; whatever must see them first writes them. */
+  #insertBatch(batch: Batch, rows: Job[], now: Instant): BatchResult {
+    if (batch.writes === undefined && batch.jobs.every(({ job }) => job.unique?.held !== true)) {
+      for (const { job } of batch.jobs) rows.push(job)
+      return allAdded
+    }
+    this.#flush(rows)
+    const holders = this.#foresee(batch, now)
+    const refused = batch.jobs.some((entry, i) => entry.ifHeld === 'refuse' && holders[i] !== undefined)
+    if (refused || !(batch.writes ?? []).every(({ before }) => this.get(before.id)?.rev === before.rev))
+      return { ok: false, holders }
+    this.apply(batch.writes ?? [])
+    for (const [i, { job }] of batch.jobs.entries()) if (holders[i] === undefined) this.#insertOne(job, rows, now)
+    this.#flush(rows)
+    return { ok: true, holders }
+  }
+
+  /** Who holds the key of each job of the batch, as it will be once the batch's writes and its earlier jobs are stored. Changes nothing. */
+  #foresee(batch: Batch, now: Instant): readonly (Job | undefined)[] {
+    const written = new Map((batch.writes ?? []).map(({ before, after }) => [before.id, after]))
+    const taken = new Map<string, Job>()
+    for (const after of written.values())
+      if (after?.unique?.held === true) taken.set(`${after.queue}\n${after.unique.key}`, after)
+    return batch.jobs.map(({ job }: NewJob) => {
+      if (job.unique?.held !== true) return undefined
+      const key = `${job.queue}\n${job.unique.key}`
+      const holder = taken.get(key) ?? this.#holder(job)
+      const current = holder !== undefined && written.has(holder.id) ? written.get(holder.id) : holder
+      const holds =
+        current?.unique?.held === true && !(typeof current.unique.until === 'number' && current.unique.until <= now)
+      if (holds) return current
+      taken.set(key, job)
+      return undefined
+    })
+  }
+
+  #holder(job: Job): Job | undefined {
+    if (job.unique === undefined) return undefined
+    const row = this.connection.sql(this.#statements.holder).row(this.lanes.queue(job.queue).id, job.unique.key)
+    return row === undefined ? undefined : this.#toJob(row)
+  }
+
+  /** Nobody in the way but, perhaps, a holder whose window has passed. */
+  #insertOne(job: Job, rows: Job[], now: Instant): void {
+    if (job.unique?.held === true) {
+      this.#flush(rows)
+      const row = this.connection.sql(this.#statements.holder).row(this.lanes.queue(job.queue).id, job.unique.key)
+      if (row !== undefined && toNumber(row[15]) <= now)
+        this.connection.sql(this.#statements.yieldKey).run(toNumber(row[0]))
+    }
+    rows.push(job)
+  }
+
+  #flush(rows: Job[]): void {
+    for (let from = 0; from < rows.length;) {
+      const job = rows[from]
+      if (job !== undefined && !isPlain(job)) {
+        this.#insertWhole(job)
+        from++
+        continue
+      }
+      from += this.#insertPlain(rows, from)
+    }
+    rows.length = 0
+  }
+
+  #insertPlain(rows: readonly Job[], from: number): number {
+    let end = from
+    const values: SqliteValue[] = []
+    const size = insertSizes.find((wanted) => wanted <= rows.length - from) ?? 1
+    for (; end < from + size; end++) {
+      const job = rows[end]
+      if (job === undefined || !isPlain(job)) break
+      const lane = this.lanes.of(job)
+      this.lanes.count(lane, 'pending', 1)
+      values.push(...plainValues(job, lane))
+    }
+    this.connection.sql(this.#insertText(end - from)).run(...values)
+    return end - from
+  }
+
+  readonly #insertTexts: string[] = []
+
+  #insertText(rows: number): string {
+    return (this.#insertTexts[rows] ??= this.#statements.insertPlain(rows))
+  }
+
+  #insertWhole(job: Job): void {
+    const lane = this.lanes.of(job)
+    this.lanes.count(lane, job.state, 1)
+    this.connection.sql(this.#statements.insertWhole).run(...wholeValues(job, lane), job.id, job.createdAt)
+  }
+
+  #apply(write: Write, removed: string[]): WriteResult {
+    const { before, after } = write
+    const lane = this.lanes.of(before)
+    const changed = after === undefined ? this.#remove(before) : this.#put(before, after, lane)
+    if (changed === 0) return { ok: false, current: this.get(before.id) }
+    this.lanes.count(lane, before.state, -1)
+    if (after === undefined) removed.push(before.id)
+    else this.lanes.count(this.lanes.of(after), after.state, 1)
+    if (before.concurrencyKey !== undefined) this.#unpark(before, before.concurrencyKey)
+    this.#ringFor(before, after, lane)
+    return stored
+  }
+
+  #remove(before: Job): number {
+    const seq = this.#seqs.get(before)
+    if (seq === undefined) return this.connection.sql(this.#statements.removeById).run(before.id, before.rev)
+    return this.connection.sql(this.#statements.remove).run(seq, before.id, before.rev)
+  }
+
+  #put(before: Job, after: Job, lane: Lane): number {
+    const seq = this.#seqs.get(before)
+    if (seq !== undefined && onlyEnds(before, after)) {
+      const { state, finishedAt, forgetAt, result, cancel } = after
+      return this.connection
+        .sql(this.#statements.finish)
+        .run(
+          stateNumbers[state],
+          finishedAt ?? null,
+          forgetAt ?? null,
+          result ?? null,
+          cancel ?? null,
+          seq,
+          before.id,
+          before.rev,
+        )
+    }
+    const values = wholeValues(this.#yielding(before, after), this.lanes.of(after) ?? lane)
+    return this.connection.sql(this.#statements.put).run(...values, before.id, before.rev)
+  }
+
+  /** A row that asks for a key somebody else holds goes without. */
+  #yielding(before: Job, after: Job): Job {
+    const { unique } = after
+    if (
+      unique?.held !== true ||
+      (before.unique?.held === true && before.unique.key === unique.key && before.queue === after.queue)
+    )
+      return after
+    const holder = this.#holder(after)
+    return holder === undefined || holder.id === after.id ? after : { ...after, unique: { ...unique, held: false } }
+  }
+
+  /** The key may be free now, or its first job gone from the turn: in each lane the first parked job of the key comes back. */
+  #unpark(job: Job, key: string): void {
+    const queue = this.lanes.queue(job.queue).id
+    for (let lane = -1; ;) {
+      const next = this.connection.sql(this.#statements.parkedLane).row(queue, key, lane)?.[0]
+      if (next === undefined) return
+      lane = toNumber(next)
+      this.connection.sql(this.#statements.unpark).run(queue, key, lane)
+    }
+  }
+
+  #ringFor(before: Job, after: Job | undefined, lane: Lane): void {
+    const counted = before.concurrencyKey !== undefined || lane.queue.concurrency !== null
+    if (after?.state === 'pending' || (before.state === 'running' && counted)) this.#bells.add('jobs')
+    if (after?.state === 'running' && after.cancel !== undefined) this.#bells.add('control')
+  }
+
+  #removeLogs(ids: readonly string[]): void {
+    if (ids.length === 0 || this.connection.sql(this.#statements.anyLog).row() === undefined) return
+    this.connection.sql(this.#statements.removeLogs).run(JSON.stringify(ids))
+  }
+
+  #toJob(row: Row): Job {
+    return toJob(row, this.lanes.byId(row[2]))
+  }
+}
+
+/** Whether the hot statement for the end of a run stores all that has changed. */
+function onlyEnds(before: Job, after: Job): boolean {
+  return (
+    after.finishedAt !== undefined &&
+    after.payload === before.payload &&
+    after.failures === before.failures &&
+    after.unique === before.unique &&
+    after.maxAttempts === before.maxAttempts &&
+    after.attempt === before.attempt &&
+    after.policy === before.policy
+  )
+}

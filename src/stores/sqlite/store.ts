@@ -1,0 +1,245 @@
+import { type Capability, capabilities } from '../../core/capability.ts'
+import { UsageError } from '../../core/errors.ts'
+import type { Instant, Job } from '../../core/job.ts'
+import { fault, type Write } from '../../core/lifecycle.ts'
+import type {
+  Awaitable,
+  Batch,
+  BatchResult,
+  Bell,
+  ClaimRequest,
+  Claimed,
+  Expired,
+  Finding,
+  JobFilter,
+  LogLine,
+  QueueSettings,
+  QueueStats,
+  Renewal,
+  Renewed,
+  Store,
+  StoredLogLine,
+  WriteResult,
+} from '../../store.ts'
+import { watch } from './bell.ts'
+import { whenFree } from './busy.ts'
+import { Connection, type SqliteHandle } from './connection.ts'
+import { type SqliteOptions, type SqliteSettings, sqliteSettings } from './options.ts'
+import { openFile } from './open-file.ts'
+import { listJobs } from './list.ts'
+import { migrate } from './migrate.ts'
+import { report } from './report.ts'
+import { makeStatements, type Statements } from './statements.ts'
+import { queueStats } from './stats.ts'
+import { checkTx } from './tx.ts'
+import { Session } from './session.ts'
+import { toLogLine } from './row.ts'
+
+export type { Durability, SqliteOptions } from './options.ts'
+
+/**
+ * Jobs in one SQLite file, through one connection of its own. Any number of processes may have the file open.
+ *
+ * Answers at once, without a promise; only when another process holds the file's lock for longer than a moment does the answer become one.
+ */
+export class SqliteStore implements Store<SqliteHandle> {
+  readonly name = 'sqlite'
+  readonly capabilities: ReadonlySet<Capability> = new Set(capabilities)
+  readonly settings: SqliteSettings
+  /** The connection, for reports on the file; `undefined` once closed. */
+  #connection: Connection | undefined
+  readonly #statements: Statements
+  readonly #session: Session
+  readonly #sessions = new WeakMap<SqliteHandle, Session>()
+  readonly #rings = new Set<(bell: Bell) => void>()
+  #endWatch: (() => void) | undefined
+  #synchronous: 'full' | 'relaxed' | undefined
+
+  /** @throws UsageError for bad options, or a SQLite with the WAL-reset fault · StoreError if the file cannot be opened */
+  constructor(options: SqliteOptions) {
+    this.settings = sqliteSettings(options)
+    this.#statements = makeStatements(this.settings.prefix)
+    this.#connection = openFile(this.settings)
+    this.#session = new Session(this.#connection, this.#statements)
+  }
+
+  migrate(): Awaitable<void> {
+    return this.#write('full', () => migrate(this.connection, this.settings.prefix), false)
+  }
+
+  close(): void {
+    this.#endWatch?.()
+    this.#rings.clear()
+    const connection = this.#connection
+    this.#connection = undefined
+    if (connection !== undefined) connection.handle.close()
+  }
+
+  insert(batches: readonly Batch[], now: Instant, tx?: SqliteHandle): Awaitable<readonly BatchResult[]> {
+    checkRows(batches.flatMap((batch) => batch.jobs.map((entry) => entry.job)))
+    if (tx !== undefined) return this.#inTx(tx, (session) => session.insert(batches, now))
+    return this.#write('full', () => this.#session.insert(batches, now))
+  }
+
+  claim(request: ClaimRequest): Awaitable<Claimed> {
+    checkRows((request.settle ?? []).flatMap(({ after }) => after ?? []))
+    return this.#write('relaxed', () => this.#session.claim(request))
+  }
+
+  apply(writes: readonly Write[], _now: Instant, tx?: SqliteHandle): Awaitable<readonly WriteResult[]> {
+    checkRows(writes.flatMap(({ after }) => after ?? []))
+    if (tx !== undefined) return this.#inTx(tx, (session) => session.apply(writes))
+    return this.#write('relaxed', () => this.#session.apply(writes))
+  }
+
+  renew(renewals: readonly Renewal[], until: Instant, now: Instant): Awaitable<readonly (Renewed | undefined)[]> {
+    return this.#write('relaxed', () => this.#session.renew(renewals, until, now))
+  }
+
+  expired(now: Instant, limit: number): Awaitable<Expired> {
+    return this.#read(() => this.#session.expired(now, limit))
+  }
+
+  prune(now: Instant, limit: number): Awaitable<number> {
+    return this.#write('relaxed', () => this.#session.prune(now, limit))
+  }
+
+  get(ids: readonly string[], tx?: SqliteHandle): Awaitable<readonly (Job | undefined)[]> {
+    if (tx !== undefined) return this.#inTx(tx, (session) => ids.map((id) => session.get(id)))
+    return this.#read(() => ids.map((id) => this.#session.get(id)))
+  }
+
+  list(filter: JobFilter): Awaitable<readonly Job[]> {
+    return this.#read(() => listJobs(this.connection, this.settings.prefix, this.#session.lanes, filter))
+  }
+
+  queues(): Awaitable<readonly QueueStats[]> {
+    return this.#read(() => queueStats(this.connection, this.#statements, this.#session.lanes))
+  }
+
+  configure(queue: string, settings: Partial<QueueSettings>): Awaitable<void> {
+    return this.#write('full', () => this.#session.configure(queue, settings))
+  }
+
+  log(lines: readonly LogLine[]): Awaitable<void> {
+    return this.#write('relaxed', () => this.#session.log(lines))
+  }
+
+  logs(jobId: string, limit: number, after = 0): Awaitable<readonly StoredLogLine[]> {
+    return this.#read(() => this.connection.sql(this.#statements.logs).rows(jobId, after, limit).map(toLogLine))
+  }
+
+  /** Own writes ring at once; those of other connections as soon as the WAL file moves. */
+  listen(ring: (bell: Bell) => void): () => void {
+    const own = (bell: Bell): void => ring(bell)
+    const { connection } = this
+    this.#rings.add(own)
+    this.#endWatch ??= watch(
+      this.settings.file,
+      () => connection.sql(this.#statements.dataVersion).row()?.[0],
+      this.#ringAll,
+    )
+    return () => {
+      this.#rings.delete(own)
+      if (this.#rings.size > 0) return
+      this.#endWatch?.()
+      this.#endWatch = undefined
+    }
+  }
+
+  report(): Awaitable<readonly Finding[]> {
+    return this.#read(() => report(this.connection, this.settings))
+  }
+
+  /** The store's own connection. @throws UsageError once closed */
+  get connection(): Connection {
+    if (this.#connection === undefined) throw new UsageError('The sqlite store is closed.')
+    return this.#connection
+  }
+
+  /** One transaction of our own, at a durability; rings afterwards for what it has changed. */
+  #write<T>(durability: 'full' | 'relaxed', change: () => T, usesLanes = true): Awaitable<T> {
+    return whenFree(() => {
+      const { connection } = this
+      this.#setSynchronous(connection, durability)
+      connection.sql(this.#statements.begin).run()
+      try {
+        const result = usesLanes ? this.#session.within(change) : change()
+        connection.sql(this.#statements.commit).run()
+        this.#ringFor(this.#session)
+        return result
+      } catch (error) {
+        this.#session.undone()
+        if (connection.inTransaction !== false) connection.sql(this.#statements.rollback).run()
+        throw error
+      }
+    }, this.settings.busyMs)
+  }
+
+  /** One look at one moment: several statements see the same rows. */
+  #read<T>(look: () => T): Awaitable<T> {
+    return whenFree(() => {
+      const { connection } = this
+      connection.sql('begin').run()
+      try {
+        return this.#session.within(look)
+      } finally {
+        connection.sql(this.#statements.commit).run()
+      }
+    }, this.settings.busyMs)
+  }
+
+  /** Inside the caller's transaction, on the caller's handle: a savepoint, so that our part happens whole or not at all. */
+  #inTx<T>(tx: SqliteHandle, change: (session: Session) => T): T {
+    const session = this.#sessionOf(tx)
+    checkTx(session.connection, this.settings.file)
+    session.connection.exec('savepoint jobferry')
+    try {
+      session.undone() // the caller may have rolled back what we had counted along
+      const result = session.within(() => change(session))
+      session.takeBells()
+      session.connection.exec('release jobferry')
+      return result
+    } catch (error) {
+      session.undone()
+      session.connection.exec('rollback to jobferry')
+      session.connection.exec('release jobferry')
+      throw error
+    }
+  }
+
+  #sessionOf(tx: SqliteHandle): Session {
+    const known = this.#sessions.get(tx)
+    if (known !== undefined) return known
+    const made = new Session(new Connection(tx), this.#statements)
+    this.#sessions.set(tx, made)
+    return made
+  }
+
+  /** Never prepared: the pragma takes effect when it is compiled. */
+  #setSynchronous(connection: Connection, wanted: 'full' | 'relaxed'): void {
+    const mode = wanted === 'full' ? this.settings.durability.enqueue : this.settings.durability.settle
+    if (this.#synchronous === mode) return
+    connection.exec(mode === 'full' ? 'pragma synchronous = full' : 'pragma synchronous = normal')
+    this.#synchronous = mode
+  }
+
+  #ringFor(session: Session): void {
+    for (const bell of session.takeBells()) for (const ring of this.#rings) ring(bell)
+  }
+
+  readonly #ringAll = (): void => {
+    for (const ring of this.#rings) {
+      ring('jobs')
+      ring('control')
+    }
+  }
+}
+
+/** A row that breaks a rule is the core's mistake; it must not get as far as the file. */
+function checkRows(jobs: readonly Job[]): void {
+  for (const job of jobs) {
+    const wrong = fault(job)
+    if (wrong !== undefined) throw new UsageError(`Refused to store job ${job.id}: ${wrong}`)
+  }
+}

@@ -1,0 +1,222 @@
+import { type Duration, toMs } from './core/duration.ts'
+import { StoppedError, UsageError } from './core/errors.ts'
+import { expectKnown, expectName, expectWhole } from './core/expect.ts'
+import { decode } from './core/payload.ts'
+import type { Jobs } from './jobs.ts'
+import type { Middleware } from './middleware.ts'
+import type { Definition } from './runtime/definition.ts'
+import type { Held } from './runtime/held.ts'
+import { Heart } from './runtime/heart.ts'
+import { Producer } from './runtime/producer.ts'
+import { Upkeep } from './runtime/upkeep.ts'
+import { RunningJob } from './running-job.ts'
+import type { Bell, Store } from './store.ts'
+import type { AnyHandledTask } from './task.ts'
+
+export interface WorkOptions {
+  /** How many jobs to run at a time. Default 10. Jobs are claimed as hands get free, and, when they are short, a little ahead. */
+  readonly concurrency?: number
+  /** Only jobs of these queues. Default: every queue that has jobs of the tasks. */
+  readonly queues?: readonly string[]
+  /**
+   * How long the worker may hold a job without renewing it. Default '30s', at least '1s'; it is renewed at a third of it.
+   *
+   * Shorter finds dead workers sooner; longer forgives longer pauses (a blocked event loop, a suspended laptop). A job whose lease runs out
+   * is run again, so a handler must tolerate running twice.
+   */
+  readonly lease?: Duration
+  /** How often to look for jobs when nothing rings: only a safety net. Default '5s', at least '10ms'. */
+  readonly poll?: Duration
+  /** Whether to be told of new jobs by the store. Default true; without, only polling finds what others enqueue. */
+  readonly listen?: boolean
+  /** Whether to take back jobs of dead workers and prune old ones, beside working. Default true; one such worker per store is enough. */
+  readonly upkeep?: boolean
+}
+
+export interface StopOptions {
+  /** How long running jobs may go on before they are told to stop. Default '25s'. 0 tells them at once. */
+  readonly grace?: Duration
+}
+
+/** After a run was told to stop, how long to wait for it before its job is released without it. */
+const afterAbortMs = 1_000
+
+/** How long a stop waits for the store to take the last ends; after it they are left to the leases. */
+const lastExchangeMs = 5_000
+
+const optionNames = ['concurrency', 'queues', 'lease', 'poll', 'listen', 'upkeep']
+
+/** Runs jobs of some tasks until it is stopped. Made and started by `jobs.work`. */
+export class Worker {
+  readonly #jobs: Jobs
+  readonly #store: Store<unknown>
+  readonly #listens: boolean
+  readonly #producer: Producer
+  readonly #heart: Heart
+  readonly #upkeep: Upkeep | undefined
+  #endListening: Promise<() => void> | undefined
+  #state: 'idle' | 'working' | 'stopping' = 'idle'
+  #stopping: Promise<boolean> | undefined
+  #hasten: ((graceMs: number) => void) | undefined
+
+  /** @throws UsageError for bad options, a task twice, or a task without a handler */
+  constructor(
+    jobs: Jobs,
+    store: Store<unknown>,
+    tasks: readonly AnyHandledTask[],
+    options: WorkOptions,
+    middleware: () => readonly Middleware[],
+  ) {
+    expectKnown(options, optionNames, 'work()')
+    const leaseMs = options.lease === undefined ? 30_000 : toMs(options.lease, 'lease', 1_000)
+    const pollMs = options.poll === undefined ? 5_000 : toMs(options.poll, 'poll', 10)
+    const concurrency =
+      options.concurrency === undefined ? 10 : expectWhole(options.concurrency, 'concurrency', 1, 100_000)
+    const queues = options.queues?.map((queue) => expectName(queue, 'queues', 255, 0))
+    const { clock, events } = jobs
+    this.#jobs = jobs
+    this.#store = store
+    this.#listens = options.listen ?? true
+    const definitions = this.#definitions(tasks, middleware)
+    this.#producer = new Producer({
+      store,
+      clock,
+      events,
+      leases: jobs.ids,
+      definitions,
+      queues,
+      concurrency,
+      leaseMs,
+      pollMs,
+    })
+    const producer = this.#producer
+    this.#heart = new Heart({
+      store,
+      clock,
+      events,
+      leaseMs,
+      held: () => producer.held,
+      drop: (held) => producer.drop(held),
+    })
+    this.#upkeep = options.upkeep === false ? undefined : new Upkeep({ store, clock, events, definitions, pollMs })
+  }
+
+  /** How many jobs run now. */
+  get running(): number {
+    return this.#producer.running
+  }
+
+  get state(): 'idle' | 'working' | 'stopping' {
+    return this.#state
+  }
+
+  /** Starts again after a stop. Does nothing while it works. @throws UsageError while it stops */
+  start(): void {
+    if (this.#state === 'working') return
+    if (this.#state === 'stopping') throw new UsageError('The worker is stopping. Await stop() before start()')
+    this.#state = 'working'
+    this.#stopping = undefined
+    if (this.#listens) this.#listen()
+    this.#heart.start()
+    this.#upkeep?.start()
+    this.#producer.start()
+  }
+
+  /**
+   * Stops: claims nothing more, lets running jobs end within the grace, then tells them to stop through their signal, and after a second
+   * gives them back, their attempt not burnt. Whatever ended is stored before this resolves.
+   *
+   * Resolves to whether every run ended by itself, within the grace. A second call while stopping joins the first, and shortens its grace if
+   * its own is shorter. Resolves at once when not working.
+   */
+  async stop(options: StopOptions = {}): Promise<boolean> {
+    expectKnown(options, ['grace'], 'stop()')
+    const graceMs = options.grace === undefined ? 25_000 : toMs(options.grace, 'grace')
+    if (this.#state === 'idle') return true
+    if (this.#stopping === undefined) this.#stopping = this.#stop(graceMs)
+    else this.#hasten?.(graceMs)
+    return await this.#stopping
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async #stop(graceMs: number): Promise<boolean> {
+    this.#state = 'stopping'
+    const producer = this.#producer
+    producer.pause()
+    const graceful = await this.#within(graceMs, producer.idle())
+    if (!graceful) {
+      producer.abort(new StoppedError())
+      await this.#within(afterAbortMs, producer.idle())
+      producer.giveUp()
+      await this.#within(lastExchangeMs, producer.idle())
+    }
+    producer.end()
+    this.#heart.stop()
+    await this.#upkeep?.stop()
+    const endListening = await this.#endListening?.catch(() => undefined)
+    endListening?.()
+    await this.#jobs.logbook.flush()
+    this.#state = 'idle'
+    this.#stopping = undefined
+    this.#jobs.stopped(this)
+    return graceful
+  }
+
+  /** Whether `done` comes within the time, which a later stop may shorten. */
+  #within(ms: number, done: Promise<void>): Promise<boolean> {
+    const { clock } = this.#jobs
+    const end = clock.now() + ms
+    return new Promise((resolve) => {
+      let callOff = clock.after(ms, () => resolve(false))
+      this.#hasten = (graceMs) => {
+        if (clock.now() + graceMs >= end) return
+        callOff()
+        callOff = clock.after(graceMs, () => resolve(false))
+      }
+      void done.then(() => {
+        callOff()
+        resolve(true)
+      })
+    })
+  }
+
+  #listen(): void {
+    const ring = (bell: Bell): void => (bell === 'jobs' ? this.#producer.ring() : this.#heart.ring())
+    this.#endListening = Promise.resolve(this.#store.listen(ring))
+    this.#endListening.catch((error: unknown) =>
+      this.#jobs.events.emit({ type: 'error', error, during: 'listening; polling goes on' }),
+    )
+  }
+
+  #definitions(
+    tasks: readonly AnyHandledTask[],
+    middleware: () => readonly Middleware[],
+  ): ReadonlyMap<string, Definition> {
+    if (tasks.length === 0) throw new UsageError('Expected at least one task to work')
+    const definitions = new Map<string, Definition>()
+    for (const task of tasks) {
+      if (typeof task?.run !== 'function')
+        throw new UsageError(`Task "${String(task?.name)}" has no handler. Give it one with task.handle(…)`)
+      if (definitions.has(task.name)) throw new UsageError(`Task "${task.name}" is given twice`)
+      const { backoff, retention, timeoutMs, concurrency } = task.policy
+      const execute = (held: Held): Promise<unknown> => this.#execute(task, held, middleware())
+      definitions.set(task.name, { name: task.name, backoff, retention, timeoutMs, concurrency, execute })
+    }
+    return definitions
+  }
+
+  #execute(task: AnyHandledTask, held: Held, middleware: readonly Middleware[]): Promise<unknown> {
+    const job = new RunningJob(held, this.#jobs, this.#store)
+    if (middleware.length === 0) return task.run(decode(held.job.payload), job)
+    const from = (i: number): Promise<unknown> => {
+      const step = middleware[i]
+      return step === undefined
+        ? task.run(decode(held.job.payload), job)
+        : Promise.resolve(step(job, () => from(i + 1)))
+    }
+    return from(0)
+  }
+}

@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config'
+
+/** Vitest prints it; `SEED=… npm test` repeats the same order, and the same random tests. */
+const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+
+export default defineConfig({
+  test: {
+    include: ['{src,test}/**/*.test.ts'],
+    typecheck: { enabled: true, include: ['test/types/*.test-d.ts'] },
+    pool: 'forks',
+    testTimeout: 30_000,
+    sequence: { shuffle: true, seed },
+    env: { SEED: String(seed) },
+    reporters: ['default', './test/reporter.ts'],
+  },
+})
