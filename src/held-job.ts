@@ -77,7 +77,7 @@ export class HeldJob {
    * handle it is done when the call returns.
    * @throws LeaseLostError when the job is no longer held: let it roll the transaction back · PayloadError for a bad result
    */
-  completeIn<Tx>(tx: Tx, result?: unknown): Awaitable<void> {
+  completeIn(tx: object, result?: unknown): Awaitable<void> {
     const outcome = { kind: 'succeeded', result: encodeResult(result) } as const
     return andThen(this.#settle(outcome, this.#jobs.expectTx(tx)), (done) => {
       if (!done) throw new LeaseLostError(this.id)

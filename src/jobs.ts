@@ -252,6 +252,7 @@ export class Jobs {
     expectOneOf(type, 'type', eventTypes)
     expectFunction(listener, 'listener')
     return this.events.on(type, (event) => {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the type was subscribed to, so it is the event's
       if (type === '*' || event.type === type) listener(event as EventOf<T>)
     })
   }

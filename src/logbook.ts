@@ -1,4 +1,5 @@
 import { PayloadError } from './core/errors.ts'
+import { toText } from './core/expect.ts'
 import { encode } from './core/payload.ts'
 import { Batcher } from './runtime/batcher.ts'
 import type { Clock } from './runtime/clock.ts'
@@ -40,8 +41,8 @@ export class Logbook {
           attempt,
           at: this.#clock.now(),
           level,
-          message: String(message).slice(0, longestMessage),
-          data: toText(data),
+          message: toText(message).slice(0, longestMessage),
+          data: toJson(data),
         })
     }
     return { debug: add('debug'), info: add('info'), warn: add('warn'), error: add('error') }
@@ -62,7 +63,7 @@ export class Logbook {
 }
 
 /** A line about data that cannot be stored is better than none. */
-function toText(data: unknown): string | undefined {
+function toJson(data: unknown): string | undefined {
   if (data === undefined) return undefined
   try {
     const stored = encode(data, 'payload')

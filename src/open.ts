@@ -21,7 +21,7 @@ export interface OpenOptions extends Omit<SqliteOptions, 'file'> {
 }
 
 /** Several of these are one store whose queues are spread over them. */
-type Source = string | Store<never>
+type Source = string | Store
 
 const optionNames = [
   'durability',
@@ -95,7 +95,7 @@ function isList(source: Source | readonly Source[]): source is readonly Source[]
   return Array.isArray(source)
 }
 
-function isStore(source: Store<never>): boolean {
+function isStore(source: Store): boolean {
   return typeof source === 'object' && source !== null && typeof source.claim === 'function'
 }
 

@@ -85,7 +85,7 @@ export class RunningJob {
    * better-sqlite3, libsql) it is done when the call returns. A run whose transaction was not committed by the time its handler returns has failed.
    * @throws LeaseLostError when the job is no longer this run's: let it roll the transaction back · PayloadError for a bad result
    */
-  complete<Tx>(result: unknown, options: { readonly tx: Tx }): void | Promise<void> {
+  complete(result: unknown, options: { readonly tx: object }): void | Promise<void> {
     this.#alive()
     const { jobs } = this
     const now = jobs.clock.now()

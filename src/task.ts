@@ -208,7 +208,7 @@ function resolve<In>(options: TaskPolicy<In>): ResolvedPolicy {
 }
 
 /** Forgets the payload's type: the entry that reaches it was made by the same task. */
-function ofPayload<In, T>(make: ((payload: In) => T) | undefined): ((payload: unknown) => T) | undefined {
+function ofPayload<T>(make: ((payload: never) => T) | undefined): ((payload: unknown) => T) | undefined {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
   return make as ((payload: unknown) => T) | undefined
 }

@@ -199,7 +199,7 @@ export class Worker {
     const definitions = new Map<string, Definition>()
     for (const task of tasks) {
       if (typeof task?.run !== 'function')
-        throw new UsageError(`Task "${String(task?.name)}" has no handler. Give it one with task.handle(…)`)
+        throw new UsageError(`Task "${task?.name}" has no handler. Give it one with task.handle(…)`)
       if (definitions.has(task.name)) throw new UsageError(`Task "${task.name}" is given twice`)
       const { backoff, retention, timeoutMs, concurrency } = task.policy
       const execute = (held: Held): Promise<unknown> => this.#execute(task, held, middleware())

@@ -15,6 +15,8 @@ const unitMs: Readonly<Record<Unit, number>> = {
   w: 604_800_000,
 }
 
+const units = ['w', 'd', 'h', 'm', 's', 'ms'] as const
+
 /** The longest length of time accepted, 1,000 years: beyond it an instant would stop being a safe date. */
 const longestMs = 1_000 * 365 * unitMs.d
 
@@ -35,13 +37,13 @@ export function toMs(value: unknown, option: string, min = 0): number {
 
 /** The duration in the largest unit that shows it whole: 90_000 is `90s`, 3_600_000 is `1h`. */
 export function fromMs(ms: number): string {
-  const unit = (['w', 'd', 'h', 'm', 's'] as const).find((u) => ms >= unitMs[u] && ms % unitMs[u] === 0) ?? 'ms'
+  const unit = units.find((u) => ms >= unitMs[u] && ms % unitMs[u] === 0) ?? 'ms'
   return `${ms / unitMs[unit]}${unit}`
 }
 
 function parse(value: unknown): number | undefined {
   if (typeof value !== 'string') return undefined
-  const match = /^(\d{1,15}(?:\.\d{1,6})?)(ms|s|m|h|d|w)$/.exec(value)
-  if (match === null) return undefined
-  return Number(match[1]) * unitMs[match[2] as Unit]
+  const [, count, unit] = /^(\d{1,15}(?:\.\d{1,6})?)(ms|s|m|h|d|w)$/.exec(value) ?? []
+  const one = units.find((known) => known === unit)
+  return one === undefined ? undefined : Number(count) * unitMs[one]
 }

@@ -8,8 +8,13 @@ export function show(value: unknown): string {
     return Array.isArray(value)
       ? `an array of ${value.length}`
       : `an object (${value.constructor?.name ?? 'null prototype'})`
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
+  const text = typeof value === 'string' ? JSON.stringify(value) : toText(value)
   return `${text.length > 80 ? `${text.slice(0, 80)}…` : text} (${typeof value})`
+}
+
+/** Any value as text. Objects may throw here, if their own `toString` does. */
+export function toText(value: unknown): string {
+  return String(value)
 }
 
 /** @throws UsageError unless `value` is a whole number from `min` to `max`. */

@@ -1,3 +1,4 @@
+import { toText } from './expect.ts'
 import type { Failure, Instant } from './job.ts'
 
 /** How much of a failure is kept, in characters; and how many failures of a job, the latest. */
@@ -19,7 +20,7 @@ function describe(thrown: unknown): { name: string; message: string; stack?: str
   try {
     if (thrown instanceof Error) {
       const stack = withCauses(thrown)
-      const said = { name: String(thrown.name), message: String(thrown.message) }
+      const said = { name: toText(thrown.name), message: toText(thrown.message) } // either may be anything
       return stack === undefined ? said : { ...said, stack }
     }
     if (typeof thrown === 'object' && thrown !== null)

@@ -51,11 +51,11 @@ export class ShardedStore implements Store<unknown> {
   }
 
   async migrate(): Promise<void> {
-    await Promise.all(this.#shards.map((shard) => shard.migrate()))
+    await Promise.all(this.#shards.map(async (shard) => await shard.migrate()))
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#shards.map((shard) => shard.close()))
+    await Promise.all(this.#shards.map(async (shard) => await shard.close()))
   }
 
   insert(
@@ -108,7 +108,7 @@ export class ShardedStore implements Store<unknown> {
   }
 
   async expired(now: Instant, limit: number): Promise<Expired> {
-    const all = await Promise.all(this.#shards.map((shard) => shard.expired(now, limit)))
+    const all = await Promise.all(this.#shards.map(async (shard) => await shard.expired(now, limit)))
     const nexts = all.flatMap(({ nextAt }) => nextAt ?? [])
     const jobs = all
       .flatMap((one) => one.jobs)
@@ -128,7 +128,7 @@ export class ShardedStore implements Store<unknown> {
 
   async list(filter: JobFilter): Promise<readonly Job[]> {
     const shards = filter.queue === undefined ? this.#shards : [this.#shard(this.#of(filter.queue))]
-    const pages = await Promise.all(shards.map((shard) => shard.list(filter)))
+    const pages = await Promise.all(shards.map(async (shard) => await shard.list(filter)))
     const way = filter.order === 'oldest' ? 1 : -1
     return pages
       .flat()
@@ -137,7 +137,7 @@ export class ShardedStore implements Store<unknown> {
   }
 
   async queues(): Promise<readonly QueueStats[]> {
-    const all = await Promise.all(this.#shards.map((shard) => shard.queues()))
+    const all = await Promise.all(this.#shards.map(async (shard) => await shard.queues()))
     return all.flat().toSorted((a, b) => (a.queue < b.queue ? -1 : 1))
   }
 
@@ -147,22 +147,22 @@ export class ShardedStore implements Store<unknown> {
 
   /** A line does not name its queue, so every shard gets it: those without the job drop it. */
   async log(lines: readonly LogLine[]): Promise<void> {
-    await Promise.all(this.#shards.map((shard) => shard.log(lines)))
+    await Promise.all(this.#shards.map(async (shard) => await shard.log(lines)))
   }
 
   async logs(jobId: string, limit: number, after?: number): Promise<readonly StoredLogLine[]> {
-    return (await Promise.all(this.#shards.map((shard) => shard.logs(jobId, limit, after)))).flat()
+    return (await Promise.all(this.#shards.map(async (shard) => await shard.logs(jobId, limit, after)))).flat()
   }
 
   async listen(ring: (bell: Bell) => void): Promise<() => void> {
-    const ends = await Promise.all(this.#shards.map((shard) => shard.listen(ring)))
+    const ends = await Promise.all(this.#shards.map(async (shard) => await shard.listen(ring)))
     return () => {
       for (const end of ends) end()
     }
   }
 
   async report(): Promise<readonly Finding[]> {
-    const all = await Promise.all(this.#shards.map((shard) => shard.report()))
+    const all = await Promise.all(this.#shards.map(async (shard) => await shard.report()))
     return all.flatMap((findings, i) => findings.map((finding) => ({ ...finding, name: `${i}: ${finding.name}` })))
   }
 
@@ -217,7 +217,7 @@ export class ShardedStore implements Store<unknown> {
     items: readonly unknown[],
     call: (shard: Store<unknown>) => Promise<readonly (Out | undefined)[]> | readonly (Out | undefined)[],
   ): Promise<readonly (Out | undefined)[]> {
-    const all = await Promise.all(this.#shards.map((shard) => call(shard)))
+    const all = await Promise.all(this.#shards.map(async (shard) => await call(shard)))
     return items.map((_, i) => all.map((answers) => answers[i]).find((answer) => answer !== undefined))
   }
 }

@@ -100,6 +100,10 @@ function codeOf(cause: unknown): number | string {
   return 'code' in cause && typeof cause.code === 'string' ? cause.code : ''
 }
 
+function asRow(row: unknown): Row {
+  return Array.isArray(row) ? row : Object.values(row ?? {})
+}
+
 function prepare(handle: SqliteHandle, text: string): Statement {
   const statement = wrapped(() => handle.prepare(text))
   const rows = rowReader(statement)
@@ -112,7 +116,6 @@ function prepare(handle: SqliteHandle, text: string): Statement {
 
 /** Arrays where the driver has them; otherwise the values of objects, whose keys stand in column order. */
 function rowReader(statement: SqliteStatement): (values: SqliteValue[]) => readonly Row[] {
-  const asRow = (row: unknown): Row => (Array.isArray(row) ? row : Object.values(row ?? {}))
   const asRows = (values: SqliteValue[]): readonly Row[] => statement.all(...values).map(asRow)
   if (statement.setReturnArrays !== undefined) {
     statement.setReturnArrays(true)

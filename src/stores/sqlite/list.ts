@@ -30,7 +30,7 @@ export function listJobs(connection: Connection, prefix: string, lanes: Lanes, f
   if (filter.after !== undefined) narrow(oldest ? 'id > ?' : 'id < ?', filter.after)
   if (filter.createdFrom !== undefined) narrow('created_at >= ?', filter.createdFrom)
   if (filter.createdUntil !== undefined) narrow('created_at < ?', filter.createdUntil)
-  if (filter.state !== undefined) narrow(`${stateCondition(filter, chosen)}`)
+  if (filter.state !== undefined) narrow(stateCondition(filter, chosen))
   if (filter.queue !== undefined || filter.task !== undefined || usesLanes(filter)) {
     narrow(
       `${byLane(filter, chosen) ? '' : '+'}lane in (select value from json_each(?))`,

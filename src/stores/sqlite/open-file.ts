@@ -55,7 +55,7 @@ export function hasWalResetFix(version: string): boolean {
 /** The kind of network file system that a path is on, if it is on one that we know. */
 export function networkFileSystem(file: string): string | undefined {
   try {
-    return networkTypes.get(Number(statfsSync(dirname(file)).type))
+    return networkTypes.get(statfsSync(dirname(file)).type)
   } catch {
     return undefined // no such folder yet, or no such call on this system: opening will tell
   }
