@@ -18,9 +18,15 @@ export interface Lane {
   readonly counts: Record<State, number>
 }
 
+/** The lane row that is none: its `pending` says up to which `seq` jobs are counted in their lanes. */
+const tallyId = 0
+
 /**
  * The queues and lanes of one file, as one connection sees them: read when another connection has changed the file, counted along by our
  * own hand otherwise. Used inside a transaction only.
+ *
+ * A job that was added alone is not counted in the file at once, which would cost a third of its write: what stands behind the tally in
+ * the table is new, waits, and is counted by the next transaction of any process that does more.
  */
 export class Lanes {
   readonly #connection: Connection
@@ -30,6 +36,7 @@ export class Lanes {
   #byId = new Map<number, Lane>()
   #changes = new Map<Lane, Record<State, number>>()
   #version: unknown
+  #uncounted = 0
 
   constructor(connection: Connection, statements: Statements) {
     this.#connection = connection
@@ -47,6 +54,22 @@ export class Lanes {
   distrust(): void {
     this.#version = undefined
     this.#changes.clear()
+  }
+
+  /** How many jobs this connection has added without counting them in the file. */
+  get uncounted(): number {
+    return this.#uncounted
+  }
+
+  /** The lane of a job, if this connection knows it. Safe outside a transaction: lanes are never removed. */
+  known(job: Pick<Job, 'queue' | 'task' | 'priority'>): Lane | undefined {
+    return this.#version === undefined ? undefined : this.#byKey.get(keyOf(job))
+  }
+
+  /** A job was added to a lane on its own, and not counted. */
+  addedAlone(lane: Lane): void {
+    this.count(lane, 'pending', 1)
+    this.#uncounted++
   }
 
   all(): Iterable<Lane> {
@@ -97,12 +120,15 @@ export class Lanes {
 
   /** Writes what was noted: one statement for each lane touched. To be called last in a transaction. */
   save(): void {
+    if (this.#changes.size === 0) return
     for (const [lane, by] of this.#changes) {
       this.#connection
         .sql(this.#statements.count)
         .run(by.pending, by.running, by.completed, by.failed, by.cancelled, lane.id)
     }
     this.#changes.clear()
+    this.#uncounted = 0
+    this.#connection.sql(this.#statements.setTally).run(tallyId)
   }
 
   #add(job: Pick<Job, 'queue' | 'task' | 'priority'>): Lane {
@@ -123,6 +149,9 @@ export class Lanes {
     this.#queues = new Map()
     this.#byKey = new Map()
     this.#byId = new Map()
+    this.#changes.clear()
+    this.#uncounted = 0
+    let tally = 0
     const queuesById = new Map<number, QueueRow>()
     for (const [id, name, paused, concurrency, priority] of this.#connection.sql(this.#statements.queues).rows()) {
       const queue = {
@@ -136,6 +165,10 @@ export class Lanes {
       queuesById.set(queue.id, queue)
     }
     for (const [id, queueId, task, priority, ...counts] of this.#connection.sql(this.#statements.lanes).rows()) {
+      if (id === tallyId) {
+        tally = toNumber(counts[0])
+        continue
+      }
       const queue = queuesById.get(toNumber(queueId))
       if (queue === undefined)
         throw new Error(`There is no queue ${String(queueId)}: the file was changed by something that is not jobferry`)
@@ -147,6 +180,10 @@ export class Lanes {
         priority: toNumber(priority),
         counts: { pending, running, completed, failed, cancelled },
       })
+    }
+    for (const [id, added] of this.#connection.sql(this.#statements.behindTally).rows(tally)) {
+      this.count(this.byId(id), 'pending', toNumber(added))
+      this.#uncounted += toNumber(added)
     }
   }
 

@@ -24,13 +24,14 @@ export function openFile(settings: SqliteSettings): Connection {
   try {
     checkVersion(connection, settings)
     connection.exec(`pragma busy_timeout = ${blockingMs}`)
+    connection.exec('pragma page_size = 2048') // of a new file only
     const mode = connection.sql('pragma journal_mode = wal').row()?.[0]
     if (mode !== 'wal' && settings.file !== ':memory:') {
       throw new StoreError(`${settings.file} could not be put into WAL mode; it is in ${String(mode)} mode`, {
         retryable: false,
       })
     }
-    connection.exec('pragma cache_size = -8000; pragma wal_autocheckpoint = 4000; pragma temp_store = memory')
+    connection.exec('pragma cache_size = -8000; pragma wal_autocheckpoint = 8000; pragma temp_store = memory')
     return connection
   } catch (error) {
     connection.handle.close()

@@ -17,7 +17,7 @@ export const migrations: readonly string[] = [
   -- A lane is a queue, a task and a priority: its waiting jobs are in order by time alone, and its counters are the statistics.
   create table $lane (
     id integer primary key,
-    queue integer not null references $queue(id),
+    queue integer not null,
     task text not null,
     priority integer not null,
     pending integer not null default 0,
@@ -27,6 +27,9 @@ export const migrations: readonly string[] = [
     cancelled integer not null default 0,
     unique (queue, task, priority)
   ) strict;
+
+  -- The tally: \`pending\` says up to which seq jobs are counted in their lanes; those behind it were added alone and wait.
+  insert into $lane (id, queue, task, priority) values (0, 0, '', 0);
 
   -- states: 0 pending, 1 running, 2 completed, 3 failed, 4 cancelled
   -- parked: waits, is due, and is left out of turn until its concurrency key is free

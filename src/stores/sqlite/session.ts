@@ -34,6 +34,9 @@ import type { Statements } from './statements.ts'
 /** How many rows one insert statement takes: the largest first. */
 const insertSizes = [64, 16, 4, 1] as const
 
+/** How many jobs may wait to be counted in the file: a bound on what a reader has to count itself. */
+const mostUncounted = 1_000
+
 const stored: WriteResult = { ok: true }
 const allAdded: BatchResult = { ok: true, holders: [] }
 
@@ -52,6 +55,12 @@ export class Session {
     this.connection = connection
     this.#statements = statements
     this.lanes = new Lanes(connection, statements)
+  }
+
+  /** Frames the work of one transaction that only reads: lanes are fresh. */
+  look<T>(work: () => T): T {
+    this.lanes.refresh()
+    return work()
   }
 
   /** Frames the work of one transaction: lanes are fresh before, and counted after. */
@@ -82,6 +91,20 @@ export class Session {
     this.#flush(rows)
     if (results.some((result) => result.ok)) this.#bells.add('jobs')
     return results
+  }
+
+  /** Adds one job in a single statement, outside any transaction, if nothing has to be looked at first; says whether it was added. */
+  insertAlone(batches: readonly Batch[]): boolean {
+    const [batch] = batches
+    const job = batch?.jobs[0]?.job
+    if (batches.length !== 1 || batch?.jobs.length !== 1 || batch.writes !== undefined || job === undefined) return false
+    if (job.unique?.held === true || !isPlain(job) || this.lanes.uncounted >= mostUncounted) return false
+    const lane = this.lanes.known(job)
+    if (lane === undefined) return false
+    this.connection.sql(this.#insertText(1)).run(...plainValues(job, lane))
+    this.lanes.addedAlone(lane)
+    this.#bells.add('jobs')
+    return true
   }
 
   claim(request: ClaimRequest): Claimed {

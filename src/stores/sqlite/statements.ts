@@ -25,6 +25,11 @@ export function makeStatements(prefix: string) {
       set pending = pending + ?, running = running + ?, completed = completed + ?, failed = failed + ?, cancelled = cancelled + ?
       where id = ?`,
 
+    /** To be set in every transaction that adds or removes jobs: SQLite gives the highest number again once its job is removed. */
+    setTally: `update ${lane} set pending = (select coalesce(max(seq), 0) from ${job}) where id = ?`,
+    /** What was added since, each alone; a look at the end of the table. */
+    behindTally: `select lane, count(*) from ${job} where seq > ? group by lane`,
+
     /** Several rows a statement: a third faster than a loop at 64, no slower at 1. */
     insertPlain: (rows: number) => `
       insert into ${job}

@@ -23,7 +23,7 @@ import type {
 } from '../../store.ts'
 import { watch } from './bell.ts'
 import { whenFree } from './busy.ts'
-import { Connection, type SqliteHandle } from './connection.ts'
+import { Connection, isBusy, type SqliteHandle } from './connection.ts'
 import { type SqliteOptions, type SqliteSettings, sqliteSettings } from './options.ts'
 import { openFile } from './open-file.ts'
 import { listJobs } from './list.ts'
@@ -78,7 +78,7 @@ export class SqliteStore implements Store<SqliteHandle> {
   insert(batches: readonly Batch[], now: Instant, tx?: SqliteHandle): Awaitable<readonly BatchResult[]> {
     checkRows(batches.flatMap((batch) => batch.jobs.map((entry) => entry.job)))
     if (tx !== undefined) return this.#inTx(tx, (session) => session.insert(batches, now))
-    return this.#write('full', () => this.#session.insert(batches, now))
+    return this.#insertAlone(batches) ?? this.#write('full', () => this.#session.insert(batches, now))
   }
 
   claim(request: ClaimRequest): Awaitable<Claimed> {
@@ -157,6 +157,20 @@ export class SqliteStore implements Store<SqliteHandle> {
     return this.#connection
   }
 
+  /** The hot path of a single enqueue; `undefined` when it needs a transaction, or has to wait for one of somebody else's. */
+  #insertAlone(batches: readonly Batch[]): readonly BatchResult[] | undefined {
+    const { connection } = this
+    this.#setSynchronous(connection, 'full')
+    try {
+      if (!this.#session.insertAlone(batches)) return undefined
+    } catch (error) {
+      if (isBusy(error)) return undefined
+      throw error
+    }
+    this.#ringFor(this.#session)
+    return batches.map(() => ({ ok: true, holders: [] }))
+  }
+
   /** One transaction of our own, at a durability; rings afterwards for what it has changed. */
   #write<T>(durability: 'full' | 'relaxed', change: () => T, usesLanes = true): Awaitable<T> {
     return whenFree(() => {
@@ -182,7 +196,7 @@ export class SqliteStore implements Store<SqliteHandle> {
       const { connection } = this
       connection.sql('begin').run()
       try {
-        return this.#session.within(look)
+        return this.#session.look(look)
       } finally {
         connection.sql(this.#statements.commit).run()
       }
