@@ -343,6 +343,7 @@ export class Jobs {
 
   async #close(options: { readonly grace?: Duration }): Promise<void> {
     await Promise.all([...this.#workers].map((worker) => worker.stop(options)))
+    await this.#inserts.idle()
     await this.logbook.flush()
     await this.#store.close()
   }

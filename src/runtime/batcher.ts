@@ -20,6 +20,7 @@ export class Batcher<In, Out> {
   readonly #flush: (items: readonly In[]) => Awaitable<readonly Out[]>
   #waiting: Waiting<In, Out>[] = []
   #busy = false
+  #whenIdle: (() => void)[] = []
 
   constructor(clock: Clock, flush: (items: readonly In[]) => Awaitable<readonly Out[]>) {
     this.#clock = clock
@@ -31,6 +32,12 @@ export class Batcher<In, Out> {
       this.#waiting.push({ item, resolve, reject })
       if (this.#waiting.length === 1 && !this.#busy) this.#clock.soon(() => void this.#go())
     })
+  }
+
+  /** Resolves once every call so far has its answer. */
+  idle(): Promise<void> {
+    if (this.#waiting.length === 0 && !this.#busy) return Promise.resolve()
+    return new Promise((resolve) => this.#whenIdle.push(resolve))
   }
 
   /** Never throws: what the flush throws goes to the calls that waited for it. */
@@ -53,5 +60,8 @@ export class Batcher<In, Out> {
       if (this.#waiting.length > 0) await new Promise<void>((resolve) => this.#clock.soon(resolve))
     }
     this.#busy = false
+    const waiting = this.#whenIdle
+    this.#whenIdle = []
+    for (const resolve of waiting) resolve()
   }
 }

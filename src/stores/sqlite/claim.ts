@@ -55,6 +55,12 @@ export class Claim {
     }
   }
 
+  /** Whether a job of these lanes is due and in turn: a look that takes no lock. */
+  anyDue(): boolean {
+    const { now } = this.#request
+    return this.#known.some((lane) => this.#connection.sql(this.#statements.anyDue).row(lane.id, now) !== undefined)
+  }
+
   /** When the next job that only waits for its time falls due. */
   nextRunAt(): Instant | undefined {
     let next: Instant | undefined

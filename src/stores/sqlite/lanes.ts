@@ -92,6 +92,11 @@ export class Lanes {
     return this.#byKey.get(keyOf(job)) ?? this.#add(job)
   }
 
+  /** The queue if there is one; nothing is made. */
+  knownQueue(name: string): QueueRow | undefined {
+    return this.#queues.get(name)
+  }
+
   queue(name: string): QueueRow {
     const known = this.#queues.get(name)
     if (known !== undefined) return known

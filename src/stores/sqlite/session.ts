@@ -97,7 +97,8 @@ export class Session {
   insertAlone(batches: readonly Batch[]): boolean {
     const [batch] = batches
     const job = batch?.jobs[0]?.job
-    if (batches.length !== 1 || batch?.jobs.length !== 1 || batch.writes !== undefined || job === undefined) return false
+    if (batches.length !== 1 || batch?.jobs.length !== 1 || batch.writes !== undefined || job === undefined)
+      return false
     if (job.unique?.held === true || !isPlain(job) || this.lanes.uncounted >= mostUncounted) return false
     const lane = this.lanes.known(job)
     if (lane === undefined) return false
@@ -105,6 +106,13 @@ export class Session {
     this.lanes.addedAlone(lane)
     this.#bells.add('jobs')
     return true
+  }
+
+  /** The answer to a claim that finds nothing to do; `undefined` when there is something. Only reads. */
+  claimNothing(request: ClaimRequest): Claimed | undefined {
+    const claim = new Claim(this.connection, this.#statements, this.lanes, request)
+    if (request.limit > 0 && claim.anyDue()) return undefined
+    return { jobs: [], settled: [], nextRunAt: claim.nextRunAt() }
   }
 
   claim(request: ClaimRequest): Claimed {
@@ -178,7 +186,7 @@ export class Session {
     if (refused || !(batch.writes ?? []).every(({ before }) => this.get(before.id)?.rev === before.rev))
       return { ok: false, holders }
     this.apply(batch.writes ?? [])
-    for (const [i, { job }] of batch.jobs.entries()) if (holders[i] === undefined) this.#insertOne(job, rows, now)
+    for (const [i, { job }] of batch.jobs.entries()) if (holders[i] === undefined) this.#insertOne(job, rows)
     this.#flush(rows)
     return { ok: true, holders }
   }
@@ -203,18 +211,22 @@ export class Session {
   }
 
   #holder(job: Job): Job | undefined {
-    if (job.unique === undefined) return undefined
-    const row = this.connection.sql(this.#statements.holder).row(this.lanes.queue(job.queue).id, job.unique.key)
+    const row = this.#holderRow(job)
     return row === undefined ? undefined : this.#toJob(row)
   }
 
+  #holderRow(job: Job): Row | undefined {
+    const queue = this.lanes.knownQueue(job.queue)
+    if (queue === undefined || job.unique === undefined) return undefined
+    return this.connection.sql(this.#statements.holder).row(queue.id, job.unique.key)
+  }
+
   /** Nobody in the way but, perhaps, a holder whose window has passed. */
-  #insertOne(job: Job, rows: Job[], now: Instant): void {
+  #insertOne(job: Job, rows: Job[]): void {
     if (job.unique?.held === true) {
       this.#flush(rows)
-      const row = this.connection.sql(this.#statements.holder).row(this.lanes.queue(job.queue).id, job.unique.key)
-      if (row !== undefined && toNumber(row[15]) <= now)
-        this.connection.sql(this.#statements.yieldKey).run(toNumber(row[0]))
+      const passed = this.#holderRow(job)
+      if (passed !== undefined) this.connection.sql(this.#statements.yieldKey).run(toNumber(passed[0]))
     }
     rows.push(job)
   }
@@ -262,7 +274,7 @@ export class Session {
   #apply(write: Write, removed: string[]): WriteResult {
     const { before, after } = write
     const lane = this.lanes.of(before)
-    const changed = after === undefined ? this.#remove(before) : this.#put(before, after, lane)
+    const changed = after === undefined ? this.#remove(before) : this.#put(before, after)
     if (changed === 0) return { ok: false, current: this.get(before.id) }
     this.lanes.count(lane, before.state, -1)
     if (after === undefined) removed.push(before.id)
@@ -278,7 +290,7 @@ export class Session {
     return this.connection.sql(this.#statements.remove).run(seq, before.id, before.rev)
   }
 
-  #put(before: Job, after: Job, lane: Lane): number {
+  #put(before: Job, after: Job): number {
     const seq = this.#seqs.get(before)
     if (seq !== undefined && onlyEnds(before, after)) {
       const { state, finishedAt, forgetAt, result, cancel } = after
@@ -295,7 +307,7 @@ export class Session {
           before.rev,
         )
     }
-    const values = wholeValues(this.#yielding(before, after), this.lanes.of(after) ?? lane)
+    const values = wholeValues(this.#yielding(before, after), this.lanes.of(after))
     return this.connection.sql(this.#statements.put).run(...values, before.id, before.rev)
   }
 

@@ -56,6 +56,7 @@ export function makeStatements(prefix: string) {
       where state = 0 and parked = 0 and lane in (select value from json_each(?)) and run_at <= ?
       order by run_at, seq
       limit ?`,
+    anyDue: `select 1 from ${job} where state = 0 and parked = 0 and lane = ? and run_at <= ? limit 1`,
     /** For a few, a loop is faster; from ten on, one statement. Runs in the transaction that has read the rows, hence no guard. */
     take: `
       update ${job}

@@ -83,7 +83,7 @@ export class SqliteStore implements Store<SqliteHandle> {
 
   claim(request: ClaimRequest): Awaitable<Claimed> {
     checkRows((request.settle ?? []).flatMap(({ after }) => after ?? []))
-    return this.#write('relaxed', () => this.#session.claim(request))
+    return this.#claimNothing(request) ?? this.#write('relaxed', () => this.#session.claim(request))
   }
 
   apply(writes: readonly Write[], _now: Instant, tx?: SqliteHandle): Awaitable<readonly WriteResult[]> {
@@ -155,6 +155,18 @@ export class SqliteStore implements Store<SqliteHandle> {
   get connection(): Connection {
     if (this.#connection === undefined) throw new UsageError('The sqlite store is closed.')
     return this.#connection
+  }
+
+  /** A worker that is woken for nothing, as many are when one job comes, must not queue up for the write lock. */
+  #claimNothing(request: ClaimRequest): Claimed | undefined {
+    if ((request.settle ?? []).length > 0) return undefined
+    const { connection } = this
+    connection.sql('begin').run()
+    try {
+      return this.#session.look(() => this.#session.claimNothing(request))
+    } finally {
+      connection.sql(this.#statements.commit).run()
+    }
   }
 
   /** The hot path of a single enqueue; `undefined` when it needs a transaction, or has to wait for one of somebody else's. */

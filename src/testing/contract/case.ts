@@ -1,0 +1,35 @@
+import type { Capability } from '../../core/capability.ts'
+import type { Awaitable, Store } from '../../store.ts'
+
+/** A capability, or `another`: several stores can be open on the same jobs. */
+export type Need = Capability | 'another'
+
+/** One promise of `store.ts`, and the program that holds a store to it. */
+export interface Case {
+  /** In plain words; the name of its test. */
+  readonly promise: string
+  /** A store that lacks one of these is not held to the promise. */
+  readonly needs?: readonly Need[]
+  /** Whether the case closes the store itself. */
+  readonly closes?: boolean
+  /** Rejects when the promise is broken. The store is fresh: migrated, and without jobs. */
+  readonly run: (fixture: Fixture) => Promise<void>
+}
+
+/** A store under test and what only its author knows how to make. */
+export interface Fixture {
+  readonly store: Store<unknown>
+  /** Begins a transaction on a connection that is not the store's. Needed for the capability `transaction`. */
+  readonly begin?: () => Awaitable<Transaction>
+  /** One more store on the same jobs, as another process would have it. Closed by whoever opened it. */
+  readonly another?: () => Awaitable<Store<unknown>>
+  /** Called after the store was closed: connections, temporary files. */
+  readonly close?: () => Awaitable<void>
+}
+
+/** A caller's own transaction, in the form that the store takes as `tx`. */
+export interface Transaction {
+  readonly tx: unknown
+  readonly commit: () => Awaitable<void>
+  readonly rollback: () => Awaitable<void>
+}
