@@ -1,0 +1,47 @@
+// Writes docs/reference/capabilities.md from the stores themselves. With --check, only says whether it is up to date.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { capabilities, type Capability } from '../src/core/capability.ts'
+import { MemoryStore } from '../src/stores/memory/index.ts'
+import { SqliteStore } from '../src/stores/sqlite/index.ts'
+
+const meanings: Readonly<Record<Capability, string>> = {
+  schedule: 'jobs that run later',
+  priority: 'lower numbers first',
+  dedupe: 'unique keys',
+  concurrency: 'one at a time per concurrency key',
+  retain: 'finished jobs are kept',
+  cancel: 'running jobs are told to stop',
+  inspect: 'list and filter',
+  pause: 'pause and resume queues',
+  limits: "a queue's own concurrency and priority",
+  logs: 'lines per job',
+  transaction: "enqueue and complete in the caller's transaction",
+  listen: 'told at once of what is new',
+}
+
+const stores = [new SqliteStore({ file: ':memory:' }), new MemoryStore()]
+
+const rows = capabilities.map((capability) => {
+  const cells = stores.map((store) => (store.capabilities.has(capability) ? 'yes' : 'no'))
+  return `| \`${capability}\` | ${meanings[capability]} | ${cells.join(' | ')} |`
+})
+for (const store of stores) store.close()
+
+const page = `# What stores can do
+
+Made from the stores themselves by \`npm run docs\`. What a store cannot do is refused, when asked for, with an UnsupportedError before any
+I/O; nothing is imitated.
+
+| capability | | ${stores.map((store) => store.name).join(' | ')} |
+| --- | --- | ${stores.map(() => '---').join(' | ')} |
+${rows.join('\n')}
+`
+
+const file = join(import.meta.dirname, '../docs/reference/capabilities.md')
+if (!process.argv.includes('--check')) writeFileSync(file, page)
+else if (readFileSync(file, 'utf8') !== page) {
+  console.error('docs/reference/capabilities.md is out of date: npm run docs')
+  process.exitCode = 1
+}
