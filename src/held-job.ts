@@ -5,7 +5,7 @@ import type { Failure, Instant, Job } from './core/job.ts'
 import { type Outcome, settle } from './core/lifecycle.ts'
 import { decode, encodeResult } from './core/payload.ts'
 import { RetryError } from './core/steer.ts'
-import type { Jobs } from './jobs.ts'
+import type { Jobs, SyncTransaction } from './jobs.ts'
 import type { JobLog } from './logbook.ts'
 import { policyOf } from './runtime/definition.ts'
 import type { Awaitable, Store } from './store.ts'
@@ -77,7 +77,8 @@ export class HeldJob {
    * handle it is done when the call returns.
    * @throws LeaseLostError when the job is no longer held: let it roll the transaction back · PayloadError for a bad result
    */
-  completeIn(tx: object, result?: unknown): Awaitable<void> {
+  completeIn(tx: SyncTransaction, result?: unknown): void
+  completeIn(tx: SyncTransaction, result?: unknown): Awaitable<void> {
     const outcome = { kind: 'succeeded', result: encodeResult(result) } as const
     return andThen(this.#settle(outcome, this.#jobs.expectTx(tx)), (done) => {
       if (!done) throw new LeaseLostError(this.id)

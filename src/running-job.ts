@@ -4,11 +4,11 @@ import type { Failure, Instant } from './core/job.ts'
 import { settle } from './core/lifecycle.ts'
 import { encodeResult } from './core/payload.ts'
 import type { Enqueued } from './enqueue.ts'
-import type { Jobs } from './jobs.ts'
+import type { Jobs, SyncTransaction } from './jobs.ts'
 import type { JobLog } from './logbook.ts'
 import { policyOf } from './runtime/definition.ts'
 import type { Held } from './runtime/held.ts'
-import type { Store } from './store.ts'
+import type { Awaitable, Store } from './store.ts'
 import type { EnqueueArgs, Task } from './task.ts'
 
 /**
@@ -85,7 +85,8 @@ export class RunningJob {
    * better-sqlite3, libsql) it is done when the call returns. A run whose transaction was not committed by the time its handler returns has failed.
    * @throws LeaseLostError when the job is no longer this run's: let it roll the transaction back · PayloadError for a bad result
    */
-  complete(result: unknown, options: { readonly tx: object }): void | Promise<void> {
+  complete(result: unknown, options: { readonly tx: SyncTransaction }): void
+  complete(result: unknown, options: { readonly tx: SyncTransaction }): Awaitable<void> {
     this.#alive()
     const { jobs } = this
     const now = jobs.clock.now()
@@ -98,7 +99,7 @@ export class RunningJob {
       }
       if (answer?.current?.lease !== this.#held.lease) throw new LeaseLostError(this.id)
       this.#held.job = answer.current // renewed, or asked to stop, in the meantime
-      return this.complete(result, options)
+      this.complete(result, options)
     })
   }
 

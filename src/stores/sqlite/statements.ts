@@ -10,6 +10,7 @@ export function makeStatements(prefix: string) {
   const log = `${prefix}log`
   return {
     begin: 'begin immediate',
+    beginLook: 'begin',
     commit: 'commit',
     rollback: 'rollback',
     dataVersion: 'pragma data_version',

@@ -161,7 +161,7 @@ export class SqliteStore implements Store<SqliteHandle> {
   #claimNothing(request: ClaimRequest): Claimed | undefined {
     if ((request.settle ?? []).length > 0) return undefined
     const { connection } = this
-    connection.sql('begin').run()
+    connection.sql(this.#statements.beginLook).run()
     try {
       return this.#session.look(() => this.#session.claimNothing(request))
     } finally {
@@ -206,7 +206,7 @@ export class SqliteStore implements Store<SqliteHandle> {
   #read<T>(look: () => T): Awaitable<T> {
     return whenFree(() => {
       const { connection } = this
-      connection.sql('begin').run()
+      connection.sql(this.#statements.beginLook).run()
       try {
         return this.#session.look(look)
       } finally {

@@ -67,9 +67,17 @@ export async function offer(store: Store<unknown>, jobs: readonly Job[], now: In
 /** Adds jobs that nothing is in the way of. */
 export async function add(store: Store<unknown>, ...jobs: readonly Job[]): Promise<readonly Job[]> {
   const result = await offer(store, jobs)
-  deepStrictEqual(holders(result, jobs.length), jobs.map(() => undefined)) // prettier-ignore
+  deepStrictEqual(
+    holders(result, jobs.length),
+    jobs.map(() => undefined),
+  )
   ok(result.ok)
   return jobs
+}
+
+/** Adds a job that nothing is in the way of. */
+export async function addOne(store: Store<unknown>, given: Partial<Job> = {}): Promise<Job> {
+  return only(await add(store, aJob(given)))
 }
 
 /** The holders of a result for `count` jobs: no entry and `undefined` mean the same. */
@@ -96,8 +104,7 @@ export async function take(store: Store<unknown>, given: Partial<ClaimRequest> =
 
 /** Adds a job and claims it at `T` for `leaseMs`. */
 export async function run(store: Store<unknown>, given: Partial<Job> = {}): Promise<Job> {
-  const job = aJob(given)
-  await add(store, job)
+  const job = await addOne(store, given)
   return only(await take(store, { tasks: new Map([[job.task, 1]]), queues: [job.queue] }))
 }
 
@@ -116,9 +123,12 @@ export async function write(store: Store<unknown>, writes: readonly Write[], now
 }
 
 /** Applies writes that nobody has overtaken. */
-export async function store(into: Store<unknown>, ...writes: readonly (Write | undefined)[]): Promise<void> {
+export async function put(store: Store<unknown>, ...writes: readonly (Write | undefined)[]): Promise<void> {
   const given = writes.filter((one) => one !== undefined)
-  deepStrictEqual(await write(into, given), given.map(() => true)) // prettier-ignore
+  deepStrictEqual(
+    await write(store, given),
+    given.map(() => true),
+  )
 }
 
 /** What `core/lifecycle.ts` makes of a run's end, with the fixed policy and no chance. */

@@ -28,8 +28,16 @@ export async function expectSound(store: Store<unknown>): Promise<void> {
   if (!store.capabilities.has('inspect')) return
   const { jobs, queues } = await dump(store)
   for (const job of jobs) deepStrictEqual({ id: job.id, fault: fault(job) }, { id: job.id, fault: undefined })
-  expectOneEach('unique key', jobs.flatMap((job) => (job.unique?.held === true ? [`${job.queue}\n${job.unique.key}`] : []))) // prettier-ignore
-  expectOneEach('running concurrency key', jobs.flatMap((job) => (job.state === 'running' && job.concurrencyKey !== undefined ? [`${job.queue}\n${job.concurrencyKey}`] : []))) // prettier-ignore
+  expectOneEach(
+    'unique key',
+    jobs.flatMap((job) => (job.unique?.held === true ? [`${job.queue}\n${job.unique.key}`] : [])),
+  )
+  expectOneEach(
+    'running concurrency key',
+    jobs.flatMap((job) =>
+      job.state === 'running' && job.concurrencyKey !== undefined ? [`${job.queue}\n${job.concurrencyKey}`] : [],
+    ),
+  )
   expectExact(queues, jobs)
 }
 
@@ -42,7 +50,10 @@ export function expectExact(queues: readonly QueueStats[], jobs: readonly Job[])
     )
     const waiting = own.filter((job) => job.state === 'pending').map((job) => job.runAt)
     const earliest = waiting.length === 0 ? undefined : waiting.reduce((a, b) => Math.min(a, b))
-    deepStrictEqual({ queue, counts, tasks, nextRunAt }, { queue, counts: count(own), tasks: recounted, nextRunAt: earliest }) // prettier-ignore
+    deepStrictEqual(
+      { queue, counts, tasks, nextRunAt },
+      { queue, counts: count(own), tasks: recounted, nextRunAt: earliest },
+    )
   }
   const known = new Set(queues.flatMap(({ queue, tasks }) => Object.keys(tasks).map((task) => `${queue}\n${task}`)))
   for (const { id, queue, task } of jobs)

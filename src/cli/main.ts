@@ -1,0 +1,9 @@
+#!/usr/bin/env node
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+if (major > 22 || (major === 22 && minor >= 13)) {
+  const { run } = await import('./run.ts')
+  process.exitCode = await run(process.argv.slice(2))
+} else {
+  console.error(`jobferry needs Node 22.13 or newer; this is ${process.versions.node}.`)
+  process.exitCode = 1
+}

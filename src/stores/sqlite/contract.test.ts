@@ -1,0 +1,40 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+
+import { describe, it } from 'vitest'
+
+import { type Fixture, holdToContract } from '../../testing/contract/index.ts'
+import { SqliteStore } from './index.ts'
+
+holdToContract({ describe, it }, 'sqlite', inFile)
+
+holdToContract({ describe, it }, 'sqlite in memory', () => ({ store: new SqliteStore({ file: ':memory:' }) }), {
+  transaction: 'no other connection can reach its jobs',
+  another: 'no other connection can reach its jobs',
+})
+
+function inFile(): Fixture {
+  const folder = mkdtempSync(join(tmpdir(), 'jobferry-contract-'))
+  const file = join(folder, 'jobs.db')
+  const open: { close(): unknown }[] = []
+  return {
+    store: new SqliteStore({ file }),
+    begin: () => {
+      const tx = new DatabaseSync(file)
+      open.push(tx)
+      tx.exec('begin immediate')
+      return { tx, commit: () => tx.exec('commit'), rollback: () => tx.exec('rollback') }
+    },
+    another: () => {
+      const store = new SqliteStore({ file })
+      open.push(store)
+      return store
+    },
+    close: () => {
+      for (const one of open) one.close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
