@@ -140,7 +140,7 @@ export class HeldJob {
     )
     return andThen(this.#store.apply([write], now, tx), ([answer]) => {
       if (answer?.ok === true) {
-        this.#ended = true
+        this.#ended = tx === undefined // a caller's transaction may yet roll back; if it commits, the store refuses what comes later
         return true
       }
       if (answer?.current?.lease !== this.lease) return false

@@ -154,7 +154,7 @@ export class Producer {
       this.#more = limit > 0 && claimed.jobs.length === limit
       for (const job of claimed.jobs) this.#hold(job, lease)
       this.#startWaiting()
-      this.#wakeAt(claimed.nextRunAt)
+      if (!this.#more) this.#wakeAt(claimed.nextRunAt)
     } catch (error) {
       this.#settler.putBack()
       this.#rung = true

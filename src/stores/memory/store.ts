@@ -36,7 +36,7 @@ export class MemoryStore implements Store {
 
   #jobs = new Map<string, Job>()
   readonly #settings = new Map<string, QueueSettings>()
-  readonly #seen = new Map<string, Set<string>>()
+  #seen = new Map<string, Set<string>>()
   #log: StoredLogLine[] = []
   #lastSeq = 0
   readonly #rings = new Set<(bell: Bell) => void>()
@@ -53,13 +53,21 @@ export class MemoryStore implements Store {
 
   insert(batches: readonly Batch[], now: Instant): readonly BatchResult[] {
     this.#open()
-    const results = batches.map((batch) => this.#insertBatch(batch, now))
-    if (results.some((result) => result.ok)) this.#ring('jobs')
-    return results
+    checkRows(batches.flatMap(({ jobs, writes = [] }) => [...jobs.map(({ job }) => job), ...rowsOf(writes)]))
+    const undo = this.#mark(batches)
+    try {
+      const results = batches.map((batch) => this.#insertBatch(batch, now))
+      if (results.some((result) => result.ok)) this.#ring('jobs')
+      return results
+    } catch (error) {
+      undo()
+      throw error
+    }
   }
 
   claim(request: ClaimRequest): Claimed {
     this.#open()
+    checkRows(rowsOf(request.settle ?? []))
     const settled = this.#writeAll(request.settle ?? [])
     const waiting = [...this.#jobs.values()].filter(
       (job) =>
@@ -89,6 +97,7 @@ export class MemoryStore implements Store {
 
   apply(writes: readonly Write[]): readonly WriteResult[] {
     this.#open()
+    checkRows(rowsOf(writes))
     return this.#writeAll(writes)
   }
 
@@ -188,16 +197,30 @@ export class MemoryStore implements Store {
   }
 
   #insertBatch(batch: Batch, now: Instant): BatchResult {
-    const careful = batch.writes !== undefined || batch.jobs.some((entry) => entry.ifHeld === 'refuse')
-    const before = careful ? new Map(this.#jobs) : this.#jobs
+    const undo = this.#mark([batch])
     const results = (batch.writes ?? []).map((write) => this.#write(write))
     const holders = batch.jobs.map((entry) => this.#insertOne(entry, now))
     const refused =
       results.some((result) => !result.ok) ||
       batch.jobs.some((entry, i) => entry.ifHeld === 'refuse' && holders[i] !== undefined)
-    if (refused) this.#jobs = before
+    if (refused) undo()
     else this.#remember(batch.jobs.filter((_, i) => holders[i] === undefined).map(({ job }) => job))
     return { ok: !refused, holders }
+  }
+
+  /** The way back from these batches. Copies everything, unless it is plain that nothing can go wrong. */
+  #mark(batches: readonly Batch[]): () => void {
+    const jobs = batches.flatMap((batch) => batch.jobs)
+    const ids = new Set(jobs.map(({ job }) => job.id).filter((id) => !this.#jobs.has(id)))
+    const harmless = ids.size === jobs.length && jobs.every(({ ifHeld }) => ifHeld === 'keep')
+    if (harmless && batches.every(({ writes }) => writes === undefined)) return () => undefined
+    const [before, log] = [new Map(this.#jobs), this.#log]
+    const seen = new Map([...this.#seen].map(([queue, tasks]) => [queue, new Set(tasks)]))
+    return () => {
+      this.#jobs = before
+      this.#seen = seen
+      this.#log = log
+    }
   }
 
   #insertOne({ job }: NewJob, now: Instant): Job | undefined {
@@ -208,6 +231,7 @@ export class MemoryStore implements Store {
       if (holder?.unique !== undefined)
         this.#keep({ ...holder, unique: { ...holder.unique, held: false }, rev: holder.rev + 1 })
     }
+    if (this.#jobs.has(job.id)) throw new StoreError(`There is a job ${job.id} already`, { retryable: false })
     this.#keep(job)
     return undefined
   }
@@ -237,8 +261,6 @@ export class MemoryStore implements Store {
   }
 
   #keep(job: Job): void {
-    const wrong = fault(job)
-    if (wrong !== undefined) throw new StoreError(`Refused to store job ${job.id}: ${wrong}`, { retryable: false })
     this.#jobs.set(job.id, job)
   }
 
@@ -300,6 +322,18 @@ export class MemoryStore implements Store {
 
   #open(): void {
     if (this.#closed) throw new UsageError('The memory store is closed.')
+  }
+}
+
+function rowsOf(writes: readonly Write[]): readonly Job[] {
+  return writes.flatMap(({ after }) => after ?? [])
+}
+
+/** A row that breaks a rule is the core's mistake; nothing of the call must be stored. */
+function checkRows(jobs: readonly Job[]): void {
+  for (const job of jobs) {
+    const wrong = fault(job)
+    if (wrong !== undefined) throw new UsageError(`Refused to store job ${job.id}: ${wrong}`)
   }
 }
 

@@ -100,10 +100,6 @@ function codeOf(cause: unknown): number | string {
   return 'code' in cause && typeof cause.code === 'string' ? cause.code : ''
 }
 
-function asRow(row: unknown): Row {
-  return Array.isArray(row) ? row : Object.values(row ?? {})
-}
-
 function prepare(handle: SqliteHandle, text: string): Statement {
   const statement = wrapped(() => handle.prepare(text))
   const rows = rowReader(statement)
@@ -116,15 +112,23 @@ function prepare(handle: SqliteHandle, text: string): Statement {
 
 /** Arrays where the driver has them; otherwise the values of objects, whose keys stand in column order. */
 function rowReader(statement: SqliteStatement): (values: SqliteValue[]) => readonly Row[] {
-  const asRows = (values: SqliteValue[]): readonly Row[] => statement.all(...values).map(asRow)
-  if (statement.setReturnArrays !== undefined) {
-    statement.setReturnArrays(true)
-    return asRows
+  if (statement.setReturnArrays !== undefined) statement.setReturnArrays(true)
+  else if (statement.raw !== undefined) askForArrays(statement)
+  return (values) => {
+    const rows = statement.all(...values)
+    return areArrays(rows) ? rows : rows.map((row) => Object.values(row ?? {}))
   }
+}
+
+function askForArrays(statement: SqliteStatement): void {
   try {
     statement.raw?.(true)
   } catch {
     // better-sqlite3 refuses `raw` on statements without rows: there is nothing to read then
   }
-  return asRows
+}
+
+/** A statement gives all its rows in one form. */
+function areArrays(rows: readonly unknown[]): rows is readonly Row[] {
+  return rows.length === 0 || Array.isArray(rows[0])
 }

@@ -120,9 +120,9 @@ export function makeStatements(prefix: string) {
     /** The earliest waiting job of a lane, in turn or parked. */
     firstWaiting: `
       select min(run_at) from (
-        select min(run_at) as run_at from ${job} where state = 0 and parked = 0 and lane = ?1
+        select min(run_at) as run_at from ${job} where state = 0 and parked = 0 and lane = ?
         union all
-        select min(run_at) from ${job} where parked = 1 and lane = ?1
+        select min(run_at) from ${job} where parked = 1 and lane = ?
       )`,
 
     addLog: `

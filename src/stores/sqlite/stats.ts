@@ -35,6 +35,6 @@ function sum(lanes: readonly Lane[]): Record<State, number> {
 function firstWaiting(connection: Connection, statements: Statements, lanes: readonly Lane[]): Instant | undefined {
   const instants = lanes
     .filter((lane) => lane.counts.pending > 0)
-    .flatMap((lane) => toOptionalNumber(connection.sql(statements.firstWaiting).row(lane.id)?.[0]) ?? [])
+    .flatMap((lane) => toOptionalNumber(connection.sql(statements.firstWaiting).row(lane.id, lane.id)?.[0]) ?? [])
   return instants.length === 0 ? undefined : instants.reduce((a, b) => Math.min(a, b))
 }

@@ -218,23 +218,25 @@ export class SqliteStore implements Store<SqliteHandle> {
   /** Inside the caller's transaction, on the caller's handle: a savepoint, so that our part happens whole or not at all. */
   #inTx<T>(tx: SqliteHandle, change: (session: Session) => T): T {
     const session = this.#sessionOf(tx)
-    checkTx(session.connection, this.settings.file)
+    checkTx(session.connection, this.connection, this.settings.file)
     session.connection.exec('savepoint jobferry')
     try {
-      session.undone() // the caller may have rolled back what we had counted along
       const result = session.within(() => change(session))
-      session.takeBells()
       session.connection.exec('release jobferry')
+      // Where the caller shares our own connection, nothing else will tell us of its commit.
+      if (session === this.#session) this.#ringFor(session)
       return result
     } catch (error) {
-      session.undone()
       session.connection.exec('rollback to jobferry')
       session.connection.exec('release jobferry')
       throw error
+    } finally {
+      session.undone() // the caller may yet roll back what we have counted along
     }
   }
 
   #sessionOf(tx: SqliteHandle): Session {
+    if (tx === this.connection.handle) return this.#session
     const known = this.#sessions.get(tx)
     if (known !== undefined) return known
     const made = new Session(new Connection(tx), this.#statements)
