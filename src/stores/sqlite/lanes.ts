@@ -56,12 +56,17 @@ export class Lanes {
     this.#changes.clear()
   }
 
+  /** To be called after a part of the transaction was rolled back, if all before it was saved. */
+  reread(): void {
+    this.#read()
+  }
+
   /** How many jobs this connection has added without counting them in the file. */
   get uncounted(): number {
     return this.#uncounted
   }
 
-  /** The lane of a job, if this connection knows it. Safe outside a transaction: lanes are never removed. */
+  /** The lane of a job, if there is one that this connection trusts. Safe outside a transaction: lanes are never removed. */
   known(job: Pick<Job, 'queue' | 'task' | 'priority'>): Lane | undefined {
     return this.#version === undefined ? undefined : this.#byKey.get(keyOf(job))
   }

@@ -181,33 +181,47 @@ export class Session {
       return allAdded
     }
     this.#flush(rows)
-    const holders = this.#foresee(batch, now)
-    const refused = batch.jobs.some((entry, i) => entry.ifHeld === 'refuse' && holders[i] !== undefined)
-    if (refused || !(batch.writes ?? []).every(({ before }) => this.get(before.id)?.rev === before.rev))
-      return { ok: false, holders }
-    this.apply(batch.writes ?? [])
-    for (const [i, { job }] of batch.jobs.entries()) if (holders[i] === undefined) this.#insertOne(job, rows)
-    this.#flush(rows)
-    return { ok: true, holders }
+    if (batch.writes === undefined && batch.jobs.every(({ ifHeld }) => ifHeld === 'keep')) {
+      return { ok: true, holders: this.#insertInTurn(batch.jobs, now) }
+    }
+    return this.#insertCarefully(batch, now)
   }
 
-  /** Who holds the key of each job of the batch, as it will be once the batch's writes and its earlier jobs are stored. Changes nothing. */
-  #foresee(batch: Batch, now: Instant): readonly (Job | undefined)[] {
-    const written = new Map((batch.writes ?? []).map(({ before, after }) => [before.id, after]))
-    const taken = new Map<string, Job>()
-    for (const after of written.values())
-      if (after?.unique?.held === true) taken.set(`${after.queue}\n${after.unique.key}`, after)
-    return batch.jobs.map(({ job }: NewJob) => {
-      if (job.unique?.held !== true) return undefined
-      const key = `${job.queue}\n${job.unique.key}`
-      const holder = taken.get(key) ?? this.#holder(job)
-      const current = holder !== undefined && written.has(holder.id) ? written.get(holder.id) : holder
-      const holds =
-        current?.unique?.held === true && !(typeof current.unique.until === 'number' && current.unique.until <= now)
-      if (holds) return current
-      taken.set(key, job)
+  /** Does it, and undoes it if the batch is refused: only doing shows what each job meets. */
+  #insertCarefully(batch: Batch, now: Instant): BatchResult {
+    this.lanes.save()
+    this.connection.sql(this.#statements.savepoint).run()
+    const bells = new Set(this.#bells)
+    const writes = this.apply(batch.writes ?? [])
+    const holders = this.#insertInTurn(batch.jobs, now)
+    const met = batch.jobs.some(({ ifHeld }, i) => ifHeld === 'refuse' && holders[i] !== undefined)
+    const ok = !met && writes.every((write) => write.ok)
+    if (!ok) {
+      this.connection.sql(this.#statements.rollbackTo).run()
+      this.lanes.reread()
+      this.#bells.clear()
+      for (const bell of bells) this.#bells.add(bell)
+    }
+    this.connection.sql(this.#statements.release).run()
+    return { ok, holders }
+  }
+
+  /** One after the other, so that each meets those before it. Says whom each met. */
+  #insertInTurn(jobs: readonly NewJob[], now: Instant): readonly (Job | undefined)[] {
+    const rows: Job[] = []
+    const holders = jobs.map(({ job }) => {
+      if (job.unique?.held === true) {
+        this.#flush(rows)
+        const row = this.#holderRow(job)
+        const until = row === undefined ? undefined : toNumber(row[15])
+        if (row !== undefined && !(until !== undefined && until > 0 && until <= now)) return this.#toJob(row)
+        if (row !== undefined) this.connection.sql(this.#statements.yieldKey).run(toNumber(row[0])) // its window has passed
+      }
+      rows.push(job)
       return undefined
     })
+    this.#flush(rows)
+    return holders
   }
 
   #holder(job: Job): Job | undefined {
@@ -219,16 +233,6 @@ export class Session {
     const queue = this.lanes.knownQueue(job.queue)
     if (queue === undefined || job.unique === undefined) return undefined
     return this.connection.sql(this.#statements.holder).row(queue.id, job.unique.key)
-  }
-
-  /** Nobody in the way but, perhaps, a holder whose window has passed. */
-  #insertOne(job: Job, rows: Job[]): void {
-    if (job.unique?.held === true) {
-      this.#flush(rows)
-      const passed = this.#holderRow(job)
-      if (passed !== undefined) this.connection.sql(this.#statements.yieldKey).run(toNumber(passed[0]))
-    }
-    rows.push(job)
   }
 
   #flush(rows: Job[]): void {
@@ -271,11 +275,10 @@ export class Session {
     this.connection.sql(this.#statements.insertWhole).run(...wholeValues(job, lane), job.id, job.createdAt)
   }
 
-  #apply(write: Write, removed: string[]): WriteResult {
-    const { before, after } = write
-    const lane = this.lanes.of(before)
-    const changed = after === undefined ? this.#remove(before) : this.#put(before, after)
-    if (changed === 0) return { ok: false, current: this.get(before.id) }
+  #apply({ before, after }: Write, removed: string[]): WriteResult {
+    const lane = this.lanes.known(before)
+    const changed = lane === undefined ? 0 : after === undefined ? this.#remove(before) : this.#put(before, after)
+    if (lane === undefined || changed === 0) return { ok: false, current: this.get(before.id) }
     this.lanes.count(lane, before.state, -1)
     if (after === undefined) removed.push(before.id)
     else this.lanes.count(this.lanes.of(after), after.state, 1)
@@ -307,6 +310,8 @@ export class Session {
           before.rev,
         )
     }
+    // A lane is made only for a row that will be in it.
+    if (this.lanes.known(after) === undefined && this.get(before.id)?.rev !== before.rev) return 0
     const values = wholeValues(this.#yielding(before, after), this.lanes.of(after))
     return this.connection.sql(this.#statements.put).run(...values, before.id, before.rev)
   }

@@ -13,6 +13,9 @@ export function makeStatements(prefix: string) {
     beginLook: 'begin',
     commit: 'commit',
     rollback: 'rollback',
+    savepoint: 'savepoint jobferry_batch',
+    rollbackTo: 'rollback to jobferry_batch',
+    release: 'release jobferry_batch',
     dataVersion: 'pragma data_version',
 
     queues: `select id, name, paused, concurrency, priority from ${queue}`,
