@@ -118,7 +118,7 @@ export function splitVerb(
 }
 
 /** The given ones alone, for APIs that tell an option which is `undefined` from one that is absent. */
-export function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+export function onlyGiven<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   const set = Object.entries(options).filter(([, value]) => value !== undefined)
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- those left are not undefined
   return Object.fromEntries(set) as { [K in keyof T]?: Exclude<T[K], undefined> }
@@ -128,11 +128,14 @@ function single<T>(hint: string, says: string, read: (given: string, option: str
   return { kind: 'value', hint, says, read: ([first = ''], option) => read(first, option) }
 }
 
-// oxlint-disable-next-line typescript/explicit-function-return-type -- the tokens have no name in node:util
 function tokenize(argv: readonly string[], options: Options) {
   const config = Object.entries(options).map(([name, { kind, short }]) => [
     name,
-    { type: kind === 'flag' ? 'boolean' : 'string', multiple: true, ...(short === undefined ? {} : { short }) } as const,
+    {
+      type: kind === 'flag' ? 'boolean' : 'string',
+      multiple: true,
+      ...(short === undefined ? {} : { short }),
+    } as const,
   ])
   return parseArgs({
     args: withMaybes(argv, options),

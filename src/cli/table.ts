@@ -36,7 +36,9 @@ export function fields(pairs: readonly (readonly [name: string, value: string | 
 /** The text with control characters made visible, so that what a job carries cannot steer the terminal. Line ends stay in `lines`. */
 export function plain(text: string, shape: 'line' | 'lines' = 'line'): string {
   const whole = shape === 'lines' ? text : text.replace(/\s*\n\s*/g, ' ')
-  return whole.replace(/[^\P{Cc}\n]/gu, (one) => (one === '\t' ? '  ' : JSON.stringify(one).slice(1, -1).replace(raw, escaped)))
+  return whole.replace(/[^\P{Cc}\n]/gu, (one) =>
+    one === '\t' ? '  ' : JSON.stringify(one).slice(1, -1).replace(raw, escaped),
+  )
 }
 
 /** A name as it is shown: the empty one is legal, and would be invisible. */

@@ -16,10 +16,10 @@ export function span(ms: number): string {
   return `${Math.floor(ms / size)}${unit}`
 }
 
-/** `in 5m`, `3s ago`; within a second `now`. */
+/** `in 5m`, `3s ago`; `now` within half a second. */
 export function relative(at: Instant, now: Instant): string {
-  const ms = at - now
-  if (Math.abs(ms) < 1_000) return 'now'
+  const ms = Math.round((at - now) / 1_000) * 1_000
+  if (ms === 0) return 'now'
   return ms > 0 ? `in ${span(ms)}` : `${span(-ms)} ago`
 }
 

@@ -25,14 +25,17 @@ export function masked(url: string): string {
   return url.replace(inAuthority, '$1:***@').replace(inQuery, '$1***')
 }
 
-/** The text without the secrets of these URLs, wherever it quotes them. Texts without secrets, and not URLs at all, hide nothing. */
+/** Whether there is something in the URL that must not be printed. */
+export function hasSecret(url: string): boolean {
+  return masked(url) !== url
+}
+
+/** The text without the secrets of these URLs, wherever it quotes them. */
 export function hideSecrets(text: string, urls: readonly string[]): string {
   let hidden = text
   for (const url of urls) {
-    const secrets = secretsOf(url)
-    if (secrets.length === 0) continue
     hidden = hidden.replaceAll(show(url), show(masked(url))).replaceAll(url, masked(url))
-    for (const secret of secrets) if (secret.length >= shortestSecret) hidden = hidden.replaceAll(secret, '***')
+    for (const secret of secretsOf(url)) hidden = hidden.replaceAll(secret, '***')
   }
   return hidden
 }
@@ -49,11 +52,16 @@ export function sqliteFile(url: string): string | undefined {
   return rest.startsWith('///') ? rest.slice(2) : rest
 }
 
+/** Whether the store lives and dies with the process. */
+export function inMemory(url: string): boolean {
+  return url.startsWith('memory:') || url === 'sqlite::memory:'
+}
+
 /** As written, as decoded, and as they stand in JSON; the longest first, so that none is left half hidden. */
 function secretsOf(url: string): readonly string[] {
   const raw = [inAuthority.exec(url)?.[2] ?? '', ...[...url.matchAll(inQuery)].map(([, , value]) => value ?? '')]
   const all = raw.flatMap((secret) => [secret, decoded(secret), JSON.stringify(secret).slice(1, -1)])
-  return [...new Set(all)].filter((secret) => secret !== '').toSorted((a, b) => b.length - a.length)
+  return [...new Set(all)].filter((secret) => secret.length >= shortestSecret).toSorted((a, b) => b.length - a.length)
 }
 
 function decoded(secret: string): string {

@@ -1,0 +1,38 @@
+import type { Verb } from './verb.ts'
+import { cancel } from './verbs/cancel.ts'
+import { remove } from './verbs/delete.ts'
+import { doctor } from './verbs/doctor.ts'
+import { edit } from './verbs/edit.ts'
+import { enqueue } from './verbs/enqueue.ts'
+import { makeHelp } from './verbs/help.ts'
+import { list } from './verbs/list.ts'
+import { logs } from './verbs/logs.ts'
+import { migrate } from './verbs/migrate.ts'
+import { pause } from './verbs/pause.ts'
+import { prune } from './verbs/prune.ts'
+import { resume } from './verbs/resume.ts'
+import { retry } from './verbs/retry.ts'
+import { show } from './verbs/show.ts'
+import { stats } from './verbs/stats.ts'
+import { work } from './verbs/work.ts'
+
+const others: readonly Verb[] = [
+  work,
+  enqueue,
+  stats,
+  list,
+  show,
+  logs,
+  retry,
+  cancel,
+  edit,
+  remove,
+  pause,
+  resume,
+  prune,
+  migrate,
+  doctor,
+]
+
+/** All verbs, in the order in which the help shows them. */
+export const verbs: readonly Verb[] = [...others, makeHelp(others)]
