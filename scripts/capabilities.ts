@@ -1,5 +1,6 @@
 // Writes docs/reference/capabilities.md from the stores themselves. With --check, only says whether it is up to date.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { capabilities, type Capability } from '../src/core/capability.ts'
@@ -21,13 +22,15 @@ const meanings: Readonly<Record<Capability, string>> = {
   listen: 'told at once of what is new',
 }
 
-const stores = [new SqliteStore({ file: ':memory:' }), new MemoryStore()]
+const folder = mkdtempSync(join(tmpdir(), 'jobferry-'))
+const stores = [new SqliteStore({ file: join(folder, 'jobs.db') }), new MemoryStore()]
 
 const rows = capabilities.map((capability) => {
   const cells = stores.map((store) => (store.capabilities.has(capability) ? 'yes' : 'no'))
   return `| \`${capability}\` | ${meanings[capability]} | ${cells.join(' | ')} |`
 })
 for (const store of stores) store.close()
+rmSync(folder, { recursive: true })
 
 const page = `# What stores can do
 

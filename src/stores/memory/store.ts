@@ -198,7 +198,7 @@ export class MemoryStore implements Store {
 
   #insertBatch(batch: Batch, now: Instant): BatchResult {
     const undo = this.#mark([batch])
-    const results = (batch.writes ?? []).map((write) => this.#write(write))
+    const results = this.#writeEach(batch.writes ?? [])
     const holders = batch.jobs.map((entry) => this.#insertOne(entry, now))
     const refused =
       results.some((result) => !result.ok) ||
@@ -234,6 +234,17 @@ export class MemoryStore implements Store {
     if (this.#jobs.has(job.id)) throw new StoreError(`There is a job ${job.id} already`, { retryable: false })
     this.#keep(job)
     return undefined
+  }
+
+  #writeEach(writes: readonly Write[]): readonly WriteResult[] {
+    const refused = new Set<string>()
+    return writes.map((write) => {
+      const { id } = write.before
+      // A write that builds on a refused one has the right `rev`, but was decided on a row that never was.
+      const result: WriteResult = refused.has(id) ? { ok: false, current: this.#jobs.get(id) } : this.#write(write)
+      if (!result.ok) refused.add(id)
+      return result
+    })
   }
 
   #write({ before, after }: Write): WriteResult {
@@ -300,7 +311,7 @@ export class MemoryStore implements Store {
   }
 
   #writeAll(writes: readonly Write[]): readonly WriteResult[] {
-    const results = writes.map((write) => this.#write(write))
+    const results = this.#writeEach(writes)
     const stored = writes.filter((_, i) => results[i]?.ok === true)
     if (
       stored.some(

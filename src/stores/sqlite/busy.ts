@@ -19,6 +19,45 @@ export function whenFree<T>(attempt: () => T, busyMs: number): Awaitable<T> {
   }
 }
 
+/**
+ * The calls of one store that write: while some wait for the file's lock, all that come stand in line behind them, and only the first of
+ * the line tries. However many wait, the event loop is blocked for no longer than by one, and they go on in the order they came.
+ */
+export class Line {
+  readonly #busyMs: number
+  #last: Promise<unknown> | undefined
+
+  constructor(busyMs: number) {
+    this.#busyMs = busyMs
+  }
+
+  /** Whether any call waits. */
+  get standing(): boolean {
+    return this.#last !== undefined
+  }
+
+  /** As the function of that name, in turn. Each call waits up to `busyMs` from when it was made. */
+  whenFree<T>(attempt: () => T): Awaitable<T> {
+    const first = this.#last === undefined ? whenFree(attempt, this.#busyMs) : this.#behind(this.#last, attempt)
+    if (!(first instanceof Promise)) return first
+    const settled = first.then(
+      () => undefined,
+      () => undefined,
+    )
+    this.#last = settled
+    void settled.then(() => {
+      if (this.#last === settled) this.#last = undefined
+    })
+    return first
+  }
+
+  async #behind<T>(before: Promise<unknown>, attempt: () => T): Promise<T> {
+    const end = performance.now() + this.#busyMs
+    await before
+    return await whenFree(attempt, Math.max(1, end - performance.now()))
+  }
+}
+
 async function again<T>(attempt: () => T, end: number): Promise<T> {
   for (let stepMs = 5; ; stepMs = Math.min(stepMs * 2, 50)) {
     await wait(stepMs)

@@ -20,22 +20,40 @@ export function openFile(settings: SqliteSettings): Connection {
     throw new UsageError(
       `${settings.file} is on a network file system (${remote}), where SQLite cannot keep its locks. Use a local disk`,
     )
-  const connection = new Connection(wrapped(() => (settings.driver ?? openWithNode)(settings.file)))
+  const connection = named(
+    settings.file,
+    () => new Connection(wrapped(() => (settings.driver ?? openWithNode)(settings.file))),
+  )
   try {
-    checkVersion(connection, settings)
-    connection.exec(`pragma busy_timeout = ${blockingMs}`)
-    connection.exec('pragma page_size = 2048') // of a new file only
-    const mode = connection.sql('pragma journal_mode = wal').row()?.[0]
-    if (mode !== 'wal' && settings.file !== ':memory:') {
-      throw new StoreError(`${settings.file} could not be put into WAL mode; it is in ${String(mode)} mode`, {
-        retryable: false,
-      })
-    }
-    connection.exec('pragma cache_size = -8000; pragma wal_autocheckpoint = 8000; pragma temp_store = memory')
-    return connection
+    return named(settings.file, () => setUp(connection, settings))
   } catch (error) {
     connection.handle.close()
     throw error
+  }
+}
+
+function setUp(connection: Connection, settings: SqliteSettings): Connection {
+  checkVersion(connection, settings)
+  connection.exec(`pragma busy_timeout = ${blockingMs}`)
+  connection.exec('pragma page_size = 2048') // of a new file only
+  const mode = connection.sql('pragma journal_mode = wal').row()?.[0]
+  if (mode !== 'wal' && settings.file !== ':memory:') {
+    throw new StoreError(`${settings.file} could not be put into WAL mode; it is in ${String(mode)} mode`, {
+      retryable: false,
+    })
+  }
+  connection.exec('pragma cache_size = -8000; pragma wal_autocheckpoint = 8000; pragma temp_store = memory')
+  connection.sql('select 1 from sqlite_schema').row() // a damaged file shows itself here, not at the first job
+  return connection
+}
+
+/** What goes wrong here is about the file, so its name belongs in the message. */
+function named<T>(file: string, call: () => T): T {
+  try {
+    return call()
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.message.includes(file)) throw error
+    throw new StoreError(`Could not open ${file}. ${error.message}`, error)
   }
 }
 

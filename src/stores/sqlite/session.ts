@@ -129,7 +129,14 @@ export class Session {
 
   apply(writes: readonly Write[]): readonly WriteResult[] {
     const removed: string[] = []
-    const results = writes.map((write) => this.#apply(write, removed))
+    const refused = new Set<string>()
+    const results = writes.map((write) => {
+      const { id } = write.before
+      // A write that builds on a refused one may have the right `rev` by chance, but was decided on a row that never was.
+      const result: WriteResult = refused.has(id) ? { ok: false, current: this.get(id) } : this.#apply(write, removed)
+      if (!result.ok) refused.add(id)
+      return result
+    })
     this.#removeLogs(removed)
     return results
   }
@@ -312,18 +319,14 @@ export class Session {
     }
     // A lane is made only for a row that will be in it.
     if (this.lanes.known(after) === undefined && this.get(before.id)?.rev !== before.rev) return 0
-    const values = wholeValues(this.#yielding(before, after), this.lanes.of(after))
+    const values = wholeValues(this.#yielding(after), this.lanes.of(after))
     return this.connection.sql(this.#statements.put).run(...values, before.id, before.rev)
   }
 
   /** A row that asks for a key somebody else holds goes without. */
-  #yielding(before: Job, after: Job): Job {
+  #yielding(after: Job): Job {
     const { unique } = after
-    if (
-      unique?.held !== true ||
-      (before.unique?.held === true && before.unique.key === unique.key && before.queue === after.queue)
-    )
-      return after
+    if (unique?.held !== true) return after
     const holder = this.#holder(after)
     return holder === undefined || holder.id === after.id ? after : { ...after, unique: { ...unique, held: false } }
   }

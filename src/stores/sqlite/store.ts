@@ -22,7 +22,7 @@ import type {
   WriteResult,
 } from '../../store.ts'
 import { watch } from './bell.ts'
-import { whenFree } from './busy.ts'
+import { Line, whenFree } from './busy.ts'
 import { Connection, isBusy, type SqliteHandle } from './connection.ts'
 import { type SqliteOptions, type SqliteSettings, sqliteSettings } from './options.ts'
 import { openFile } from './open-file.ts'
@@ -44,11 +44,12 @@ export type { Durability, SqliteOptions } from './options.ts'
  */
 export class SqliteStore implements Store<SqliteHandle> {
   readonly name = 'sqlite'
-  readonly capabilities: ReadonlySet<Capability> = new Set(capabilities)
+  readonly capabilities: ReadonlySet<Capability>
   readonly settings: SqliteSettings
   /** The connection, for reports on the file; `undefined` once closed. */
   #connection: Connection | undefined
   readonly #statements: Statements
+  readonly #line: Line
   readonly #session: Session
   readonly #sessions = new WeakMap<SqliteHandle, Session>()
   readonly #rings = new Set<(bell: Bell) => void>()
@@ -58,9 +59,18 @@ export class SqliteStore implements Store<SqliteHandle> {
   /** @throws UsageError for bad options, or a SQLite with the WAL-reset fault · StoreError if the file cannot be opened */
   constructor(options: SqliteOptions) {
     this.settings = sqliteSettings(options)
+    // No other connection can reach a database in memory.
+    const shared = this.settings.file !== ':memory:'
+    this.capabilities = new Set(capabilities.filter((capability) => shared || capability !== 'transaction'))
+    this.#line = new Line(this.settings.busyMs)
     this.#statements = makeStatements(this.settings.prefix)
     this.#connection = openFile(this.settings)
     this.#session = new Session(this.#connection, this.#statements)
+  }
+
+  /** The same, but waits, as every call does, for another process that holds the lock of a file it is just making. */
+  static open(options: SqliteOptions): Awaitable<SqliteStore> {
+    return whenFree(() => new SqliteStore(options), sqliteSettings(options).busyMs)
   }
 
   migrate(): Awaitable<void> {
@@ -148,7 +158,7 @@ export class SqliteStore implements Store<SqliteHandle> {
   }
 
   report(): Awaitable<readonly Finding[]> {
-    return this.#read(() => report(this.connection, this.settings))
+    return this.#read(() => report(this.connection, this.settings), false) // the tables may not be ours
   }
 
   /** The store's own connection. @throws UsageError once closed */
@@ -171,6 +181,7 @@ export class SqliteStore implements Store<SqliteHandle> {
 
   /** The hot path of a single enqueue; `undefined` when it needs a transaction, or has to wait for one of somebody else's. */
   #insertAlone(batches: readonly Batch[]): readonly BatchResult[] | undefined {
+    if (this.#line.standing) return undefined
     const { connection } = this
     this.#setSynchronous(connection, 'full')
     try {
@@ -185,7 +196,7 @@ export class SqliteStore implements Store<SqliteHandle> {
 
   /** One transaction of our own, at a durability; rings afterwards for what it has changed. */
   #write<T>(durability: 'full' | 'relaxed', change: () => T, usesLanes = true): Awaitable<T> {
-    return whenFree(() => {
+    return this.#line.whenFree(() => {
       const { connection } = this
       this.#setSynchronous(connection, durability)
       connection.sql(this.#statements.begin).run()
@@ -199,16 +210,16 @@ export class SqliteStore implements Store<SqliteHandle> {
         if (connection.inTransaction !== false) connection.sql(this.#statements.rollback).run()
         throw error
       }
-    }, this.settings.busyMs)
+    })
   }
 
   /** One look at one moment: several statements see the same rows. */
-  #read<T>(look: () => T): Awaitable<T> {
+  #read<T>(look: () => T, usesLanes = true): Awaitable<T> {
     return whenFree(() => {
       const { connection } = this
       connection.sql(this.#statements.beginLook).run()
       try {
-        return this.#session.look(look)
+        return usesLanes ? this.#session.look(look) : look()
       } finally {
         connection.sql(this.#statements.commit).run()
       }

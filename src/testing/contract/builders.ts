@@ -85,6 +85,17 @@ export function holders(result: BatchResult, count: number): readonly (Job | und
   return Array.from({ length: count }, (_, i) => result.holders[i])
 }
 
+/** A job with the key is not added: this one holds it. */
+export async function expectHeldBy(store: Store<unknown>, key: Unique, holder: Job): Promise<void> {
+  deepStrictEqual(only(holders(await offer(store, [aJob({ unique: key })]), 1)), holder)
+}
+
+/** A job with the key can be added; it is taken away again. */
+export async function expectFree(store: Store<unknown>, key: Unique): Promise<void> {
+  const job = await addOne(store, { unique: key })
+  await put(store, { before: job, after: undefined })
+}
+
 let leases = 0
 
 /** A claim at `T` of up to 100 jobs of any task, with a token of its own. */

@@ -4,13 +4,47 @@ import { capabilities } from '../../core/capability.ts'
 import type { Awaitable } from '../../store.ts'
 import type { Case, Fixture, Need } from './case.ts'
 import { expectSound } from './dump.ts'
+import { apply, everyWrite } from './apply.ts'
+import { claiming, nextRun, settling } from './claim.ts'
+import { concurrency } from './concurrency.ts'
 import { batch, insert } from './insert.ts'
+import { keyAgain } from './key-again.ts'
+import { expiry, prune, renew } from './lease.ts'
+import { queueLimits } from './limits.ts'
+import { lifetime } from './lifetime.ts'
+import { listen } from './listen.ts'
+import { looking } from './list.ts'
+import { log } from './log.ts'
+import { queues } from './queues.ts'
+import { transaction } from './transaction.ts'
+import { unique } from './unique.ts'
 
 export { aJob, T } from './builders.ts'
 export type { Case, Fixture, Need, Transaction } from './case.ts'
 
 /** Every promise of `store.ts`, in its order. */
-export const contract: readonly Case[] = [...insert, ...batch]
+export const contract: readonly Case[] = [
+  ...lifetime,
+  ...insert,
+  ...batch,
+  ...unique,
+  ...keyAgain,
+  ...claiming,
+  ...nextRun,
+  ...settling,
+  ...queueLimits,
+  ...concurrency,
+  ...everyWrite,
+  ...apply,
+  ...renew,
+  ...expiry,
+  ...prune,
+  ...looking,
+  ...queues,
+  ...log,
+  ...listen,
+  ...transaction,
+]
 
 /** The part of a test runner that is needed: node:test, vitest and jest have it. */
 export interface Runner {
