@@ -78,7 +78,7 @@ export function prepareNow(entry: Entry, ids: Ids, now: Instant, parent: string 
 }
 
 /** How often an enqueue is decided anew when others keep changing the job that holds its key. */
-const mostRounds = 20
+const mostRounds = 50
 
 /**
  * Stores prepared jobs, all or none: where a key is held, decides with the holder at hand and tries again as one batch.
@@ -105,7 +105,7 @@ function attempt(
         retryable: true,
       })
     // Without a holder to decide on, a write was stale: begin again with what is there now.
-    return plan.decide(result) ? attempt(plan, prepared, insert, round + 1) : store(prepared, insert, round + 1)
+    return plan.decide(result) ? attempt(plan, prepared, insert, round) : store(prepared, insert, round + 1)
   })
 }
 
@@ -140,22 +140,23 @@ class Plan {
     return this.#ids.flatMap((id) => this.#outcomes.get(id) ?? [])
   }
 
-  /** Decides on the first job that met a holder. Says whether there was one. */
+  /** Decides on every job that met a holder, in order: each meets it as the one before has left it. Says whether there was one. */
   decide({ holders }: BatchResult): boolean {
-    const at = this.#open.findIndex(({ onConflict }, i) => onConflict !== 'keep' && holders[i] !== undefined)
-    const met = this.#open[at]
-    const holder = holders[at]
-    if (met === undefined || holder === undefined) return false
-    if (met.onConflict === 'reject') throw new ConflictError(met.job.unique?.key ?? '', holder.id)
-    const after = replaced(holder, met.job)
-    if (after === undefined) {
-      this.#open[at] = { ...met, onConflict: 'keep' }
-      return true
-    }
-    this.#open.splice(at, 1)
-    this.#outcomes.set(met.job.id, { id: holder.id, outcome: 'replaced' })
-    this.#replace(holder, after)
-    return true
+    const met = this.#open
+    const changed = new Map<string, { readonly holder: Job; readonly after: Job }>()
+    this.#open = met.flatMap((entry, i) => {
+      const holder = holders[i]
+      const { job, onConflict } = entry
+      if (holder === undefined || onConflict === 'keep') return [entry]
+      if (onConflict === 'reject') throw new ConflictError(job.unique?.key ?? '', holder.id)
+      const after = replaced(changed.get(holder.id)?.after ?? holder, job)
+      if (after === undefined) return [{ job, onConflict: 'keep' }]
+      changed.set(holder.id, { holder, after })
+      this.#outcomes.set(job.id, { id: holder.id, outcome: 'replaced' })
+      return []
+    })
+    for (const { holder, after } of changed.values()) this.#replace(holder, after)
+    return met.some(({ onConflict }, i) => onConflict !== 'keep' && holders[i] !== undefined)
   }
 
   /** The holder may be stored, or written to by this plan already, or itself one of the jobs to be added. */
@@ -168,5 +169,26 @@ class Plan {
     }
     const before = this.#writes.get(holder.id)?.before ?? holder
     this.#writes.set(holder.id, { before, after: { ...after, rev: before.rev + 1 } })
+  }
+}
+
+/**
+ * Lets enqueues of this process that replace the holder of one key come one after the other. At once, each would decide on the same
+ * revision, all but one be refused, and so on, round after round.
+ */
+export class Turns {
+  readonly #last = new Map<string, Promise<unknown>>()
+
+  async take<T>(prepared: readonly Prepared[], go: () => Awaitable<T>): Promise<T> {
+    const keys = prepared.flatMap(({ job, onConflict }) =>
+      onConflict === 'replace' ? [`${job.queue}\n${job.unique?.key}`] : [],
+    )
+    if (keys.length === 0) return await go()
+    const turn = Promise.all(keys.map((key) => this.#last.get(key))).then(go)
+    const over = turn.catch(() => undefined) // its caller hears of it
+    for (const key of keys) this.#last.set(key, over)
+    await over
+    for (const key of keys) if (this.#last.get(key) === over) this.#last.delete(key)
+    return await turn
   }
 }

@@ -53,16 +53,17 @@ export class Hand {
             rung()
           })
     try {
-      for (;;) {
+      while (options.signal?.aborted !== true) {
         heard = false // before the claim, so that nothing rung during it is missed
         const now = clock.now()
         const lease = this.#jobs.ids(now)
         const { jobs, nextRunAt } = await this.#store.claim({ tasks, queues, limit, lease, until: now + forMs, now })
         if (jobs.length > 0) return jobs.map((job) => new HeldJob(job, lease, this.#jobs, this.#store))
-        if (clock.now() >= end || options.signal?.aborted === true) return []
+        if (clock.now() >= end) return []
         if (!heard)
           await this.#pause(Math.min(end, nextRunAt ?? end, now + pollMs), options.signal, (wake) => (rung = wake))
       }
+      return []
     } finally {
       endListening?.()
     }

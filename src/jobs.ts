@@ -3,7 +3,7 @@ import { type Duration, toMs } from './core/duration.ts'
 import { UnsupportedError, UsageError } from './core/errors.ts'
 import { expectFunction, expectKnown, expectName, expectOneOf, expectWhole, show } from './core/expect.ts'
 import { type Ids, makeIds } from './core/id.ts'
-import { type Enqueued, prepare, prepareNow, store as storePrepared } from './enqueue.ts'
+import { type Enqueued, prepare, type Prepared, prepareNow, store as storePrepared, Turns } from './enqueue.ts'
 import type { EnqueueOptions } from './enqueue-options.ts'
 import { Hand, type LeaseOptions } from './hand.ts'
 import type { HeldJob } from './held-job.ts'
@@ -47,6 +47,7 @@ export class Jobs {
   readonly #steering: Steering
   readonly #hand: Hand
   readonly #inserts: Batcher<Batch, BatchResult>
+  readonly #turns = new Turns()
   readonly #middleware: Middleware[] = []
   readonly #policies = new Map<string, ResolvedPolicy>()
   readonly #workers = new Set<Worker>()
@@ -83,18 +84,17 @@ export class Jobs {
    */
   enqueue<In, Out>(
     task: Task<In, Out>,
-    payload: In,
+    payload: NoInfer<In>,
     options: EnqueueOptions & { readonly tx: SyncTransaction },
   ): Enqueued
-  enqueue<In, Out>(task: Task<In, Out>, ...args: EnqueueArgs<In>): Promise<Enqueued>
+  enqueue<In, Out>(task: Task<In, Out>, ...args: EnqueueArgs<NoInfer<In>>): Promise<Enqueued>
   enqueue(
     task: AnyTask,
     payload?: unknown,
     options: EnqueueOptions & { readonly tx?: unknown } = {},
   ): Enqueued | Promise<Enqueued> {
-    expectTask(task)
+    if (!hasTx(options)) return this.enqueueEntry({ task, payload, options }, undefined)
     const { tx, ...rest } = options
-    if (!('tx' in options)) return this.enqueueEntry({ task, payload, options }, undefined)
     const [enqueued] = this.#enqueueIn([{ task, payload, options: rest }], tx)
     if (enqueued === undefined) throw new UsageError('The store gave no answer')
     return enqueued
@@ -110,10 +110,9 @@ export class Jobs {
     entries: readonly Entry[],
     options: { readonly tx?: unknown } = {},
   ): readonly Enqueued[] | Promise<readonly Enqueued[]> {
+    if (!hasTx(options)) return this.#enqueueAll(entries, undefined, options)
     expectKnown(options, ['tx'], 'enqueueMany()')
-    if (!Array.isArray(entries))
-      throw new UsageError(`Expected an array of entries, each made by task.with(…), got ${show(entries)}`)
-    return 'tx' in options ? this.#enqueueIn(entries, options.tx) : this.#enqueueAll(entries, undefined)
+    return this.#enqueueIn(entries, options.tx)
   }
 
   /** Adds one entry as the child of a job. What `enqueue` of a running job does. */
@@ -128,7 +127,6 @@ export class Jobs {
     this.#open()
     const worker = new Worker(this, this.#store, tasks, options, () => this.#middleware)
     for (const task of tasks) this.#policies.set(task.name, task.policy)
-    this.#workers.add(worker)
     worker.start()
     return worker
   }
@@ -153,9 +151,9 @@ export class Jobs {
   }
 
   /** Takes jobs by hand one after the other, waiting for each, until the signal is aborted or the loop is left. */
-  async *leases(options: LeaseOptions = {}): AsyncGenerator<HeldJob, void, void> {
+  async *leases(options: Omit<LeaseOptions, 'wait'> = {}): AsyncGenerator<HeldJob, void, void> {
     while (options.signal?.aborted !== true) {
-      const held = await this.lease({ wait: '1m', ...options })
+      const held = await this.lease({ ...options, wait: '1m' })
       if (held !== undefined) yield held
     }
   }
@@ -251,10 +249,8 @@ export class Jobs {
   on<T extends EventType>(type: T | '*', listener: Listener<T>): () => void {
     expectOneOf(type, 'type', eventTypes)
     expectFunction(listener, 'listener')
-    return this.events.on(type, (event) => {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the type was subscribed to, so it is the event's
-      if (type === '*' || event.type === type) listener(event as EventOf<T>)
-    })
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the type was subscribed to, so it is the event's
+    return this.events.on(type, (event): unknown => listener(event as EventOf<T>))
   }
 
   /** What is in force in the store, and what is wrong with it. */
@@ -287,21 +283,35 @@ export class Jobs {
     return tx
   }
 
-  /** A worker of ours has stopped. */
-  stopped(worker: Worker): void {
-    if (this.#closing !== undefined) this.#workers.delete(worker)
+  /** A worker of ours works from now on. @throws UsageError once closed */
+  started(worker: Worker): void {
+    this.#open()
+    this.#workers.add(worker)
   }
 
-  async #enqueueAll(entries: readonly Entry[], parent: string | undefined): Promise<readonly Enqueued[]> {
+  /** A worker of ours has stopped. */
+  stopped(worker: Worker): void {
+    this.#workers.delete(worker)
+  }
+
+  async #enqueueAll(
+    entries: readonly Entry[],
+    parent: string | undefined,
+    options: object = {},
+  ): Promise<readonly Enqueued[]> {
     this.#open()
+    expectKnown(options, ['tx'], 'enqueueMany()')
+    expectEntries(entries)
     if (entries.length === 0) return []
     const now = this.clock.now()
-    const prepared = []
+    const prepared: Prepared[] = []
     for (const entry of entries) {
       const one = prepare(this.#known(entry), this.ids, now, parent)
       prepared.push(one instanceof Promise ? await one : one) // one after the other: ids in the order of the entries
     }
-    const enqueued = await storePrepared(prepared, (batch) => this.#inserts.add(batch))
+    const enqueued = await this.#turns.take(prepared, () =>
+      storePrepared(prepared, (batch) => this.#inserts.add(batch)),
+    )
     this.#tell(entries, enqueued)
     return enqueued
   }
@@ -309,6 +319,7 @@ export class Jobs {
   #enqueueIn(entries: readonly Entry[], tx: unknown): readonly Enqueued[] {
     this.#open()
     const handle = this.expectTx(tx)
+    expectEntries(entries)
     const now = this.clock.now()
     const prepared = entries.map((entry) => prepareNow(this.#known(entry), this.ids, now, undefined))
     const enqueued = storePrepared(prepared, (batch) => {
@@ -373,6 +384,16 @@ const eventTypes: readonly (EventType | '*')[] = [
   'error',
   '*',
 ]
+
+/** With a transaction everything happens at once; without one, even what is wrong comes as a rejection. */
+function hasTx(options: { readonly tx?: unknown }): boolean {
+  return typeof options === 'object' && options !== null && 'tx' in options
+}
+
+function expectEntries(entries: unknown): void {
+  if (!Array.isArray(entries))
+    throw new UsageError(`Expected an array of entries, each made by task.with(…), got ${show(entries)}`)
+}
 
 function expectTask(task: AnyTask | undefined): void {
   if (typeof task?.check !== 'function') throw new UsageError(`Expected a task made by task(…), got ${show(task)}`)

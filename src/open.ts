@@ -6,7 +6,7 @@ import { type Clock, systemClock } from './runtime/clock.ts'
 import { MemoryStore } from './stores/memory/index.ts'
 import { type ShardBy, ShardedStore } from './stores/sharded/index.ts'
 import { type SqliteOptions, SqliteStore } from './stores/sqlite/index.ts'
-import type { Store } from './store.ts'
+import type { Awaitable, Store } from './store.ts'
 
 /** How to open a store. */
 export interface OpenOptions extends Omit<SqliteOptions, 'file'> {
@@ -45,7 +45,7 @@ const optionNames = [
 export async function open(source: Source | readonly Source[], options: OpenOptions = {}): Promise<Jobs> {
   expectKnown(options, optionNames, 'open()')
   if (options.shardBy !== undefined) expectFunction(options.shardBy, 'shardBy')
-  const store = toStore(source, options)
+  const store = await toStore(source, options)
   try {
     if (options.migrate !== false) await store.migrate()
   } catch (error) {
@@ -57,20 +57,24 @@ export async function open(source: Source | readonly Source[], options: OpenOpti
   return jobs
 }
 
-function toStore(source: Source | readonly Source[], options: OpenOptions): Store<unknown> {
-  if (typeof source === 'string') return fromUrl(source, options)
+async function toStore(source: Source | readonly Source[], options: OpenOptions): Promise<Store<unknown>> {
+  if (typeof source === 'string') return await fromUrl(source, options)
   if (!isList(source)) return isStore(source) ? source : refuse(source)
   if (source.length === 0) throw new UsageError('Expected at least one URL to open, got an empty array')
-  return new ShardedStore(
-    source.map((one) => toStore(one, options)),
-    options.shardBy,
-  )
+  const shards: Store<unknown>[] = []
+  try {
+    for (const one of source) shards.push(await toStore(one, options))
+  } catch (error) {
+    for (const shard of shards) await shard.close()
+    throw error
+  }
+  return new ShardedStore(shards, options.shardBy)
 }
 
 function fromUrl(
   url: string,
   { durability, busyTimeout, prefix, driver, allowUnsafeSqlite }: OpenOptions,
-): Store<unknown> {
+): Awaitable<Store<unknown>> {
   const colon = url.indexOf(':')
   const scheme = url.slice(0, Math.max(colon, 0))
   const rest = url.slice(colon + 1)
@@ -78,11 +82,16 @@ function fromUrl(
   if (scheme === 'sqlite') {
     const given = { durability, busyTimeout, prefix, driver, allowUnsafeSqlite }
     const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-    return new SqliteStore({ file: toFile(rest, url), ...set })
+    return SqliteStore.open({ file: toFile(rest, url), ...set })
   }
   throw new UsageError(
-    `Expected a URL like sqlite:app.db or memory:, got ${show(url)}.${suggestion(scheme, ['sqlite', 'memory'])}`,
+    `Expected a URL like sqlite:app.db or memory:, got ${show(withoutPassword(url))}.${suggestion(scheme, ['sqlite', 'memory'])}`,
   )
+}
+
+/** A password must not end up in an error's message, and from there in a log. */
+function withoutPassword(url: string): string {
+  return url.replace(/(:\/\/[^:@]*:).*@/s, '$1***@')
 }
 
 /** `sqlite:app.db`, `sqlite:/abs/app.db`, and `sqlite:///abs/app.db` as other libraries write it. */

@@ -74,7 +74,7 @@ export class RunningJob {
   }
 
   /** Enqueues another job, which remembers this one as its parent. @throws as `Jobs.enqueue`, and LeaseLostError once the run has ended */
-  async enqueue<In, Out>(task: Task<In, Out>, ...args: EnqueueArgs<In>): Promise<Enqueued> {
+  async enqueue<In, Out>(task: Task<In, Out>, ...args: EnqueueArgs<NoInfer<In>>): Promise<Enqueued> {
     this.#alive()
     return this.jobs.enqueueEntry(task.with(...args), this.id)
   }

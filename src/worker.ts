@@ -11,7 +11,7 @@ import { Producer } from './runtime/producer.ts'
 import { Upkeep } from './runtime/upkeep.ts'
 import { RunningJob } from './running-job.ts'
 import type { Bell, Store } from './store.ts'
-import type { AnyHandledTask } from './task.ts'
+import type { AnyHandledTask, ResolvedPolicy } from './task.ts'
 
 export interface WorkOptions {
   /** How many jobs to run at a time. Default 10. Jobs are claimed as hands get free, and, when they are short, a little ahead. */
@@ -98,7 +98,8 @@ export class Worker {
       held: () => producer.held,
       drop: (held) => producer.drop(held),
     })
-    this.#upkeep = options.upkeep === false ? undefined : new Upkeep({ store, clock, events, definitions, pollMs })
+    const policyOfTask = (task: string): ResolvedPolicy | undefined => jobs.policyOfTask(task)
+    this.#upkeep = options.upkeep === false ? undefined : new Upkeep({ store, clock, events, policyOfTask, pollMs })
   }
 
   /** How many jobs run now. */
@@ -110,10 +111,11 @@ export class Worker {
     return this.#state
   }
 
-  /** Starts again after a stop. Does nothing while it works. @throws UsageError while it stops */
+  /** Starts again after a stop. Does nothing while it works. @throws UsageError while it stops, and once its jobs are closed */
   start(): void {
     if (this.#state === 'working') return
     if (this.#state === 'stopping') throw new UsageError('The worker is stopping. Await stop() before start()')
+    this.#jobs.started(this)
     this.#state = 'working'
     this.#stopping = undefined
     if (this.#listens) this.#listen()
@@ -146,36 +148,36 @@ export class Worker {
     this.#state = 'stopping'
     const producer = this.#producer
     producer.pause()
-    const graceful = await this.#within(graceMs, producer.idle())
+    const idle = await this.#within(graceMs, producer.idle(), (hasten) => (this.#hasten = hasten))
+    this.#hasten = undefined
+    const graceful = idle || producer.running === 0
     if (!graceful) {
       producer.abort(new StoppedError())
       await this.#within(afterAbortMs, producer.idle())
       producer.giveUp()
-      await this.#within(lastExchangeMs, producer.idle())
     }
+    if (!idle) await this.#within(lastExchangeMs, producer.idle())
     producer.end()
     this.#heart.stop()
-    await this.#upkeep?.stop()
-    const endListening = await this.#endListening?.catch(() => undefined)
-    endListening?.()
-    await this.#jobs.logbook.flush()
+    await this.#within(lastExchangeMs, this.#letGo())
     this.#state = 'idle'
     this.#stopping = undefined
     this.#jobs.stopped(this)
     return graceful
   }
 
-  /** Whether `done` comes within the time, which a later stop may shorten. */
-  #within(ms: number, done: Promise<void>): Promise<boolean> {
+  /** Whether `done` comes within the time. `hastens` is given the way to shorten it. */
+  #within(ms: number, done: Promise<unknown>, hastens?: (hasten: (sooner: number) => void) => void): Promise<boolean> {
     const { clock } = this.#jobs
-    const end = clock.now() + ms
+    let end = clock.now() + ms
     return new Promise((resolve) => {
       let callOff = clock.after(ms, () => resolve(false))
-      this.#hasten = (graceMs) => {
-        if (clock.now() + graceMs >= end) return
+      hastens?.((sooner) => {
+        if (clock.now() + sooner >= end) return
+        end = clock.now() + sooner
         callOff()
-        callOff = clock.after(graceMs, () => resolve(false))
-      }
+        callOff = clock.after(sooner, () => resolve(false))
+      })
       void done.then(() => {
         callOff()
         resolve(true)
@@ -183,9 +185,18 @@ export class Worker {
     })
   }
 
+  /** Never throws. */
+  async #letGo(): Promise<void> {
+    const listening = this.#endListening
+    await this.#upkeep?.stop()
+    const endListening = await listening?.catch(() => undefined)
+    endListening?.()
+    await this.#jobs.logbook.flush()
+  }
+
   #listen(): void {
     const ring = (bell: Bell): void => (bell === 'jobs' ? this.#producer.ring() : this.#heart.ring())
-    this.#endListening = Promise.resolve(this.#store.listen(ring))
+    this.#endListening = (async () => await this.#store.listen(ring))()
     this.#endListening.catch((error: unknown) =>
       this.#jobs.events.emit({ type: 'error', error, during: 'listening; polling goes on' }),
     )
@@ -211,11 +222,9 @@ export class Worker {
   #execute(task: AnyHandledTask, held: Held, middleware: readonly Middleware[]): Promise<unknown> {
     const job = new RunningJob(held, this.#jobs, this.#store)
     if (middleware.length === 0) return task.run(decode(held.job.payload), job)
-    const from = (i: number): Promise<unknown> => {
+    const from = async (i: number): Promise<unknown> => {
       const step = middleware[i]
-      return step === undefined
-        ? task.run(decode(held.job.payload), job)
-        : Promise.resolve(step(job, () => from(i + 1)))
+      return step === undefined ? await task.run(decode(held.job.payload), job) : await step(job, () => from(i + 1))
     }
     return from(0)
   }

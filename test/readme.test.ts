@@ -11,5 +11,9 @@ it('shows only code that is type-checked as a program of its own', () => {
   const folder = join(root, 'examples/readme')
   const programs = readdirSync(folder).map((file) => readFileSync(join(folder, file), 'utf8'))
   expect(blocks.length).toBeGreaterThan(0)
-  for (const block of blocks) expect(programs.some((program) => program.includes(block)), block).toBe(true)
+  for (const block of blocks)
+    expect(
+      programs.some((program) => program.includes(block)),
+      block,
+    ).toBe(true)
 })

@@ -94,6 +94,7 @@ function checkObject(value: object, path: string, depth: number): void {
     }
     return
   }
+  if (value instanceof Date && Number.isNaN(value.getTime())) refuse(path, value) // its toJSON says null
   if ('toJSON' in value && typeof value.toJSON === 'function') return
   if (
     ArrayBuffer.isView(value) ||

@@ -3,6 +3,11 @@ import type { Instant, Job } from '../core/job.ts'
 /** The part of a job that an event carries. `attempt` counts from 1. */
 export type JobFacts = Pick<Job, 'id' | 'task' | 'queue' | 'attempt' | 'maxAttempts'>
 
+/** What an event may tell of a job: not its payload, which may be private, nor its lease. */
+export function factsOf({ id, task, queue, attempt, maxAttempts }: Job): JobFacts {
+  return { id, task, queue, attempt, maxAttempts }
+}
+
 /** What has happened. Facts: emitted in this process after the store has said ok. Times and lengths in milliseconds. */
 export type JobEvent =
   | {
@@ -39,13 +44,13 @@ export type EventType = JobEvent['type']
 export type EventOf<T extends EventType> = Extract<JobEvent, { readonly type: T }>
 export type Listener<T extends EventType> = (event: EventOf<T>) => void
 
-/** Hands events to listeners, in the order they subscribed. A listener that throws harms nobody: its error becomes an `error` event. */
+/** Hands events to listeners, in the order they subscribed. A listener that throws, or rejects, harms nobody: its error becomes an `error` event. */
 export class Events {
-  readonly #listeners = new Map<EventType | '*', Set<(event: JobEvent) => void>>()
+  readonly #listeners = new Map<EventType | '*', Set<(event: JobEvent) => unknown>>()
 
   /** Subscribes to one type, or to all with `'*'`; the returned function ends it. The same function subscribed twice is called twice. */
-  on(type: EventType | '*', listener: (event: JobEvent) => void): () => void {
-    const own = (event: JobEvent): void => listener(event)
+  on(type: EventType | '*', listener: (event: JobEvent) => unknown): () => void {
+    const own = (event: JobEvent): unknown => listener(event)
     const listeners = this.#listeners.get(type) ?? new Set()
     this.#listeners.set(type, listeners.add(own))
     return () => void listeners.delete(own)
@@ -60,11 +65,17 @@ export class Events {
     for (const key of [event.type, '*'] as const) {
       for (const listener of this.#listeners.get(key) ?? []) {
         try {
-          listener(event)
+          const returned = listener(event)
+          if (returned instanceof Promise) returned.catch((error: unknown) => this.#blame(event, error))
         } catch (error) {
-          if (event.type !== 'error') this.emit({ type: 'error', error, during: `a listener for "${event.type}"` })
+          this.#blame(event, error)
         }
       }
     }
+  }
+
+  /** Not for listeners of errors: their own would never end. */
+  #blame({ type }: JobEvent, error: unknown): void {
+    if (type !== 'error') this.emit({ type: 'error', error, during: `a listener for "${type}"` })
   }
 }

@@ -27,7 +27,9 @@ const earlyMs = 100
 export class Heart {
   readonly #options: HeartOptions
   #callOff: (() => void) | undefined
+  #callOffWatch: (() => void) | undefined
   #beating = false
+  #rung = false
   #stopped = true
   #lastBeatAt = 0
 
@@ -43,10 +45,12 @@ export class Heart {
   stop(): void {
     this.#stopped = true
     this.#callOff?.()
+    this.#callOffWatch?.()
   }
 
   /** Somebody may have asked a running job to stop: looks soon. */
   ring(): void {
+    this.#rung = true
     if (this.#stopped || this.#beating) return
     const sinceMs = this.#options.clock.now() - this.#lastBeatAt
     this.#plan(Math.max(0, earlyMs - sinceMs))
@@ -61,6 +65,8 @@ export class Heart {
   async #beat(): Promise<void> {
     const { clock, leaseMs, events } = this.#options
     this.#beating = true
+    this.#rung = false
+    this.#watch()
     let nextMs = leaseMs / 3
     try {
       await this.#renew()
@@ -70,8 +76,18 @@ export class Heart {
     }
     this.#beating = false
     this.#lastBeatAt = clock.now()
+    this.#callOffWatch?.()
     this.#endStale()
-    if (!this.#stopped) this.#plan(nextMs)
+    if (!this.#stopped) this.#plan(this.#rung ? Math.min(earlyMs, nextMs) : nextMs)
+  }
+
+  /** While the store does not answer, runs must still end in time. */
+  #watch(): void {
+    const { clock, leaseMs } = this.#options
+    this.#callOffWatch = clock.after(leaseMs / 10, () => {
+      this.#endStale()
+      this.#watch()
+    })
   }
 
   async #renew(): Promise<void> {

@@ -3,11 +3,11 @@ import type { Instant, Job } from '../core/job.ts'
 import type { Store } from '../store.ts'
 import type { Clock } from './clock.ts'
 import type { Definition } from './definition.ts'
-import type { Events } from './events.ts'
+import { type Events, factsOf } from './events.ts'
 import { Held } from './held.ts'
 import { Pace } from './pace.ts'
 import { run } from './runner.ts'
-import { factsOf, Settler } from './settler.ts'
+import { Settler } from './settler.ts'
 import { Trouble } from './trouble.ts'
 
 /** What a producer works with. Times in milliseconds. */
@@ -36,30 +36,32 @@ export class Producer {
   readonly #settler: Settler
   readonly #pace: Pace
   readonly #trouble: Trouble
-  readonly #held = new Map<string, Held>()
+  readonly #held = new Set<Held>()
   readonly #giveUp = new Map<Held, () => void>()
   readonly #runningOf = new Map<string, number>()
   #ahead: Held[] = []
   #running = 0
   #claiming = false
+  #over = false
   #rung = false
   #more = false
   #planned = false
   #exchanging = false
+  #callOffRetry: (() => void) | undefined
   #callOffTimer: (() => void) | undefined
   #callOffPatience: (() => void) | undefined
   #whenIdle: (() => void)[] = []
 
   constructor(options: ProducerOptions) {
     this.#options = options
-    this.#settler = new Settler(options.definitions, options.clock, options.events, (held) => this.#forget(held))
+    this.#settler = new Settler(options.definitions, options.clock, options.events, (held) => this.#held.delete(held))
     this.#pace = new Pace(options.concurrency)
     this.#trouble = new Trouble(options.clock)
   }
 
   /** Every lease held now: running, claimed ahead, or ended and not yet stored. */
   get held(): Iterable<Held> {
-    return this.#held.values()
+    return this.#held
   }
 
   get running(): number {
@@ -68,6 +70,7 @@ export class Producer {
 
   start(): void {
     this.#claiming = true
+    this.#over = false
     this.ring()
   }
 
@@ -86,7 +89,7 @@ export class Producer {
 
   /** Tells every run to stop. */
   abort(reason: Error): void {
-    for (const held of this.#held.values()) held.abort(reason)
+    for (const held of this.#held) held.abort(reason)
   }
 
   /** Frees the hands of all runs that have not ended, whatever they still do. */
@@ -94,19 +97,23 @@ export class Producer {
     for (const giveUp of this.#giveUp.values()) giveUp()
   }
 
-  /** Resolves once no lease is held any more: everything has ended and is stored. */
+  /** Resolves once no lease is held any more, nor asked for: everything has ended and is stored. */
   idle(): Promise<void> {
-    if (this.#held.size === 0) return Promise.resolve()
+    if (this.#held.size === 0 && !this.#exchanging) return Promise.resolve()
     return new Promise((resolve) => this.#whenIdle.push(resolve))
   }
 
-  /** Ends all timers. What is still held is left to run out. */
+  /** Asks the store nothing more and ends all timers. What is still held is left to run out. */
   end(): void {
     this.#claiming = false
+    this.#over = true
     this.#callOffTimer?.()
     this.#callOffPatience?.()
+    if (this.#callOffRetry !== undefined) this.#planned = false
+    this.#callOffRetry?.()
     this.#callOffTimer = undefined
     this.#callOffPatience = undefined
+    this.#callOffRetry = undefined
   }
 
   /** A claimed job was lost, or is to be cancelled, before it was started. */
@@ -117,19 +124,20 @@ export class Producer {
   }
 
   #plan(afterMs = 0): void {
-    if (this.#planned || this.#exchanging) return
+    if (this.#planned || this.#exchanging || this.#over) return
     this.#planned = true
     const go = (): void => {
       this.#planned = false
+      this.#callOffRetry = undefined
       void this.#exchange()
     }
     if (afterMs === 0) this.#options.clock.soon(go)
-    else this.#options.clock.after(afterMs, go)
+    else this.#callOffRetry = this.#options.clock.after(afterMs, go)
   }
 
   /** Never throws: trouble with the store is told, and tried again. */
   async #exchange(): Promise<void> {
-    if (this.#exchanging) return
+    if (this.#exchanging || this.#over) return
     const { store, clock, events, leases, leaseMs, queues } = this.#options
     const limit = this.#claiming ? this.#room() : 0
     if (limit === 0 && this.#settler.size === 0) return
@@ -153,7 +161,8 @@ export class Producer {
       this.#settler.took(claimed.settled)
       this.#more = limit > 0 && claimed.jobs.length === limit
       for (const job of claimed.jobs) this.#hold(job, lease)
-      this.#startWaiting()
+      if (this.#claiming) this.#startWaiting()
+      else this.#giveBackAhead() // told to stop in the meantime
       if (!this.#more) this.#wakeAt(claimed.nextRunAt)
     } catch (error) {
       this.#settler.putBack()
@@ -162,6 +171,7 @@ export class Producer {
       events.emit({ type: 'error', error, during: 'claiming and settling' })
     }
     this.#exchanging = false
+    this.#tellIdle()
     if (this.#settler.size > 0 || (this.#claiming && (this.#rung || this.#more) && this.#room() > 0)) this.#plan(waitMs)
   }
 
@@ -171,7 +181,7 @@ export class Producer {
     return Math.max(0, this.#options.concurrency + this.#pace.ahead - busy)
   }
 
-  /** For each task, what its own concurrency leaves. */
+  /** For each task, what its own concurrency leaves. Runs that have ended are settled first, in the same exchange. */
   #caps(limit: number): ReadonlyMap<string, number> {
     const caps = new Map<string, number>()
     for (const { name, concurrency } of this.#options.definitions.values()) {
@@ -183,7 +193,7 @@ export class Producer {
 
   #hold(job: Job, lease: string): void {
     const held = new Held(job, lease)
-    this.#held.set(job.id, held)
+    this.#held.add(held)
     this.#runningOf.set(job.task, (this.#runningOf.get(job.task) ?? 0) + 1)
     this.#ahead.push(held)
   }
@@ -204,13 +214,14 @@ export class Producer {
     if (definition === undefined) return this.#release(held)
     this.#running++
     if (events.heard('started')) {
-      events.emit({ type: 'started', job: factsOf(held), waitedMs: Math.max(0, clock.now() - held.job.runAt) })
+      events.emit({ type: 'started', job: factsOf(held.job), waitedMs: Math.max(0, clock.now() - held.job.runAt) })
     }
     this.#giveUp.set(
       held,
       run(held, definition, clock, (outcome) => {
         this.#running--
         this.#giveUp.delete(held)
+        this.#freed(held)
         this.#pace.ran(clock.now() - (held.startedAt ?? 0))
         this.#settler.add(held, outcome)
         this.#startWaiting()
@@ -221,13 +232,16 @@ export class Producer {
 
   #release(held: Held): void {
     held.ended = true
+    this.#freed(held)
     this.#settler.add(held, { kind: 'released' })
     this.#plan()
   }
 
-  #forget(held: Held): void {
-    this.#held.delete(held.job.id)
-    this.#runningOf.set(held.job.task, (this.#runningOf.get(held.job.task) ?? 1) - 1)
+  #freed({ job }: Held): void {
+    this.#runningOf.set(job.task, (this.#runningOf.get(job.task) ?? 1) - 1)
+  }
+
+  #tellIdle(): void {
     if (this.#held.size > 0) return
     const waiting = this.#whenIdle
     this.#whenIdle = []
@@ -238,6 +252,7 @@ export class Producer {
     const ahead = this.#ahead
     this.#ahead = []
     for (const held of ahead) this.#release(held)
+    this.#watchPatience(false)
   }
 
   /** Jobs claimed ahead must not wait here behind a long run while another worker has a free hand. */

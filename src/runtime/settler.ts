@@ -1,9 +1,9 @@
-import type { Instant } from '../core/job.ts'
+import type { Instant, Job } from '../core/job.ts'
 import { type Outcome, type Write, settle } from '../core/lifecycle.ts'
 import type { WriteResult } from '../store.ts'
 import type { Clock } from './clock.ts'
 import { type Definition, policyOf } from './definition.ts'
-import type { Events, JobFacts } from './events.ts'
+import { type Events, factsOf } from './events.ts'
 import type { Held } from './held.ts'
 
 interface Settlement {
@@ -72,7 +72,7 @@ export class Settler {
       else if (result.current?.lease === settlement.held.lease) {
         settlement.held.job = result.current // renewed, or asked to stop, since we last looked
         this.#due.push(settlement)
-      } else this.#lost(settlement)
+      } else this.#lost(settlement, result.current)
     }
   }
 
@@ -87,14 +87,12 @@ export class Settler {
     return policyOf(held.job, this.#definitions.get(held.job.task))
   }
 
-  #stored({ held, outcome, endedAt }: Settlement, { before, after }: Write): void {
+  #stored({ held, outcome: reported, endedAt }: Settlement, { before, after }: Write): void {
     this.#forget(held)
-    const type = eventType(
-      honest(held, outcome),
-      after?.state ?? (before.cancel === undefined ? undefined : 'cancelled'),
-    )
+    const outcome = honest(held, reported)
+    const type = eventType(outcome, after?.state ?? (before.cancel === undefined ? undefined : 'cancelled'))
     if (!this.#events.heard(type)) return
-    const job = factsOf(held)
+    const job = factsOf(held.job)
     const ranMs = endedAt - (held.startedAt ?? endedAt)
     const error = outcome.kind === 'failed' ? outcome.error : held.reason
     switch (type) {
@@ -113,11 +111,11 @@ export class Settler {
     }
   }
 
-  #lost({ held }: Settlement): void {
+  #lost({ held }: Settlement, current: Job | undefined): void {
     this.#forget(held)
-    const job = factsOf(held)
-    // Completed in the handler's own transaction: the row had to move, and it moved by our own hand.
-    if (held.completedInTx)
+    const job = factsOf(held.job)
+    // Completed in the handler's own transaction: the row had to move, and it moved by our own hand. Unless it was rolled back.
+    if (held.completedInTx && (current === undefined || current.state === 'completed'))
       this.#events.emit({ type: 'completed', job, ranMs: this.#clock.now() - (held.startedAt ?? 0) })
     else this.#events.emit({ type: 'lost', job })
   }
@@ -130,11 +128,6 @@ function honest(held: Held, outcome: Outcome): Outcome {
     kind: 'failed',
     error: new Error('The transaction that was to complete the job was not committed when its handler returned'),
   }
-}
-
-export function factsOf(held: Held): JobFacts {
-  const { id, task, queue, attempt, maxAttempts } = held.job
-  return { id, task, queue, attempt, maxAttempts }
 }
 
 function eventType(

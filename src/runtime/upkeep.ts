@@ -3,7 +3,7 @@ import { settle } from '../core/lifecycle.ts'
 import type { Store } from '../store.ts'
 import type { Clock } from './clock.ts'
 import { type Definition, policyOf } from './definition.ts'
-import type { Events } from './events.ts'
+import { type Events, factsOf } from './events.ts'
 import { Trouble } from './trouble.ts'
 
 /** What upkeep works with. Times in milliseconds. */
@@ -11,7 +11,8 @@ export interface UpkeepOptions {
   readonly store: Store<unknown>
   readonly clock: Clock
   readonly events: Events
-  readonly definitions: ReadonlyMap<string, Definition>
+  /** The policy of a task, if this process knows it. */
+  readonly policyOfTask: (task: string) => Pick<Definition, 'backoff' | 'retention'> | undefined
   readonly pollMs: number
 }
 
@@ -53,6 +54,7 @@ export class Upkeep {
   }
 
   #plan(ms: number): void {
+    this.#callOff?.()
     this.#callOff = this.#options.clock.after(ms, () => {
       this.#working = this.#round()
     })
@@ -86,14 +88,15 @@ export class Upkeep {
   }
 
   async #take(jobs: readonly Job[], now: Instant): Promise<void> {
-    const { store, clock, events, definitions } = this.#options
+    const { store, clock, events, policyOfTask } = this.#options
     const writes = jobs.map((job) =>
-      settle(job, { kind: 'expired' }, policyOf(job, definitions.get(job.task)), now, clock.random()),
+      settle(job, { kind: 'expired' }, policyOf(job, policyOfTask(job.task)), now, clock.random()),
     )
     const results = await store.apply(writes, now)
     if (!events.heard('rescued')) return
     for (const [i, { before, after }] of writes.entries()) {
-      if (results[i]?.ok === true) events.emit({ type: 'rescued', job: before, state: after?.state ?? 'failed' })
+      const state = after?.state ?? (before.cancel === undefined ? 'failed' : 'cancelled')
+      if (results[i]?.ok === true) events.emit({ type: 'rescued', job: factsOf(before), state })
     }
   }
 

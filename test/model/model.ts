@@ -89,6 +89,11 @@ class Play {
   readonly #stores: readonly Store<unknown>[]
   #store: Store<unknown>
   #now: Instant = T
+  /**
+   * From then on `nextRunAt` is not compared. SQLite puts a job aside that was due and whose key was busy, and does not see it when it is
+   * not due any more; once the key is free it is back in turn, so that all that could be lost is a hint.
+   */
+  #wentBack = false
   readonly #ids: string[] = []
   /** The latest first. */
   readonly #kept: Pair[] = []
@@ -171,6 +176,7 @@ class Play {
       }
       case 'tick':
         this.#now += turn.ms
+        this.#wentBack ||= turn.ms < 0
         return undefined
     }
   }
@@ -208,7 +214,7 @@ class Play {
     const answer = await this.#both(async (store, side) => {
       const claimed = await store.claim({ ...request, settle: settled[side] })
       taken[side] = claimed.jobs
-      return claimed
+      return this.#wentBack ? { ...claimed, nextRunAt: undefined } : claimed
     })
     for (const [i, mine] of taken.mine!.entries()) this.#kept.unshift({ mine, theirs: taken.theirs![i]! })
     return {

@@ -180,6 +180,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
         backoffMs,
         2 * backoffMs,
         10 * leaseMs,
+        -leaseMs, // somebody set the clock, or another machine's is behind
       ),
     }),
   },

@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 
 import { StoreError, UsageError } from '../../core/errors.ts'
 import { Connection, type SqliteHandle, wrapped } from './connection.ts'
+import { currentVersion } from './migrate.ts'
 import type { SqliteSettings } from './options.ts'
 import { toText } from './row.ts'
 
@@ -11,7 +12,8 @@ import { toText } from './row.ts'
 const blockingMs = 50
 
 /**
- * Opens the file and sets what must hold: WAL, foreign keys off our back, a small page cache (measured faster than a large one).
+ * Opens the file and sets what must hold on our connection, such as a small page cache (measured faster than a large one). A file that
+ * has no jobs yet is not changed: it may be somebody else's.
  * @throws UsageError for a SQLite with the WAL-reset fault or a network file system · StoreError when it cannot be opened
  */
 export function openFile(settings: SqliteSettings): Connection {
@@ -35,16 +37,20 @@ export function openFile(settings: SqliteSettings): Connection {
 function setUp(connection: Connection, settings: SqliteSettings): Connection {
   checkVersion(connection, settings)
   connection.exec(`pragma busy_timeout = ${blockingMs}`)
+  connection.exec('pragma cache_size = -8000; pragma wal_autocheckpoint = 8000; pragma temp_store = memory')
+  // A damaged file shows itself here, not at the first job.
+  if (currentVersion(connection, settings.prefix) > 0) useWal(connection, settings)
+  return connection
+}
+
+/** Puts the file into WAL mode, for good; a new file gets small pages before. @throws StoreError if it cannot be */
+export function useWal(connection: Connection, settings: SqliteSettings): void {
   connection.exec('pragma page_size = 2048') // of a new file only
   const mode = connection.sql('pragma journal_mode = wal').row()?.[0]
-  if (mode !== 'wal' && settings.file !== ':memory:') {
-    throw new StoreError(`${settings.file} could not be put into WAL mode; it is in ${String(mode)} mode`, {
-      retryable: false,
-    })
-  }
-  connection.exec('pragma cache_size = -8000; pragma wal_autocheckpoint = 8000; pragma temp_store = memory')
-  connection.sql('select 1 from sqlite_schema').row() // a damaged file shows itself here, not at the first job
-  return connection
+  if (mode === 'wal' || settings.file === ':memory:') return
+  throw new StoreError(`${settings.file} could not be put into WAL mode; it is in ${String(mode)} mode`, {
+    retryable: false,
+  })
 }
 
 /** What goes wrong here is about the file, so its name belongs in the message. */

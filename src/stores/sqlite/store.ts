@@ -25,7 +25,7 @@ import { watch } from './bell.ts'
 import { Line, whenFree } from './busy.ts'
 import { Connection, isBusy, type SqliteHandle } from './connection.ts'
 import { type SqliteOptions, type SqliteSettings, sqliteSettings } from './options.ts'
-import { openFile } from './open-file.ts'
+import { openFile, useWal } from './open-file.ts'
 import { listJobs } from './list.ts'
 import { migrate } from './migrate.ts'
 import { report } from './report.ts'
@@ -74,7 +74,10 @@ export class SqliteStore implements Store<SqliteHandle> {
   }
 
   migrate(): Awaitable<void> {
-    return this.#write('full', () => migrate(this.connection, this.settings.prefix), false)
+    return this.#line.whenFree(() => {
+      useWal(this.connection, this.settings)
+      this.#transact('full', () => migrate(this.connection, this.settings.prefix))
+    })
   }
 
   close(): void {
@@ -194,23 +197,28 @@ export class SqliteStore implements Store<SqliteHandle> {
     return batches.map(() => ({ ok: true, holders: [] }))
   }
 
-  /** One transaction of our own, at a durability; rings afterwards for what it has changed. */
-  #write<T>(durability: 'full' | 'relaxed', change: () => T, usesLanes = true): Awaitable<T> {
+  /** One transaction of our own, in turn; rings afterwards for what it has changed. */
+  #write<T>(durability: 'full' | 'relaxed', change: () => T): Awaitable<T> {
     return this.#line.whenFree(() => {
-      const { connection } = this
-      this.#setSynchronous(connection, durability)
-      connection.sql(this.#statements.begin).run()
-      try {
-        const result = usesLanes ? this.#session.within(change) : change()
-        connection.sql(this.#statements.commit).run()
-        this.#ringFor(this.#session)
-        return result
-      } catch (error) {
-        this.#session.undone()
-        if (connection.inTransaction !== false) connection.sql(this.#statements.rollback).run()
-        throw error
-      }
+      const result = this.#transact(durability, () => this.#session.within(change))
+      this.#ringFor(this.#session)
+      return result
     })
+  }
+
+  #transact<T>(durability: 'full' | 'relaxed', change: () => T): T {
+    const { connection } = this
+    this.#setSynchronous(connection, durability)
+    connection.sql(this.#statements.begin).run()
+    try {
+      const result = change()
+      connection.sql(this.#statements.commit).run()
+      return result
+    } catch (error) {
+      this.#session.undone()
+      if (connection.inTransaction !== false) connection.sql(this.#statements.rollback).run()
+      throw error
+    }
   }
 
   /** One look at one moment: several statements see the same rows. */

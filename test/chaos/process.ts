@@ -1,0 +1,38 @@
+import { flushCompileCache } from 'node:module'
+
+import { type Jobs, open } from '../../src/index.ts'
+import { Chance } from './chance.ts'
+import { fastClock, speedFor } from './clock.ts'
+import { Failpoints } from './failpoints.ts'
+import { Handle } from './handle.ts'
+import { Log } from './log.ts'
+import { files, type Part } from './plan.ts'
+import { WatchedStore } from './watched-store.ts'
+
+/** What a worker and a producer have in common: jobs on a watched store, a connection of the application's own, and a log. */
+export interface ChildProcess {
+  readonly part: Part
+  readonly jobs: Jobs
+  readonly db: Handle
+  readonly log: Log
+  readonly chance: Chance
+  readonly failpoints: Failpoints
+}
+
+/** Reads the part from the command line and opens everything. Ends with the process that started it. */
+export async function begin(): Promise<ChildProcess> {
+  const part = JSON.parse(process.argv[2] ?? '') as Part
+  const { plan, who } = part
+  process.once('disconnect', () => process.exit(1))
+  flushCompileCache() // a killed process would not do it at its end, and so the next one would compile all again
+  const log = new Log(files.log(plan.dir, who))
+  const chance = new Chance(plan.seed).of(who)
+  const failpoints = new Failpoints(part, log)
+  const clock = fastClock(part.epoch, speedFor(plan.leaseMs), () => chance.next())
+  const jobs = await open(new WatchedStore(part, failpoints), { clock, logger: false, migrate: false })
+  const db = new Handle(files.database(plan.dir), part, failpoints)
+  db.exec('pragma busy_timeout = 5000; pragma synchronous = full')
+  jobs.on('error', ({ error, during }) => log.write({ error: String(error), during }))
+  jobs.on('lost', ({ job }) => log.write({ lost: job.id }))
+  return { part, jobs, db, log, chance, failpoints }
+}

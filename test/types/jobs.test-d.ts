@@ -1,0 +1,154 @@
+import { DatabaseSync } from 'node:sqlite'
+
+import BetterSqlite3 from 'better-sqlite3'
+import Libsql from 'libsql'
+import pino from 'pino'
+import { describe, expectTypeOf, it } from 'vitest'
+
+import {
+  type Cancellation,
+  type Enqueued,
+  type Failure,
+  type HeldJob,
+  type JobEvent,
+  type JobInfo,
+  type Jobs,
+  type Middleware,
+  open,
+  pinoLogger,
+  type QueueStats,
+  snooze,
+  task,
+} from '../../src/index.ts'
+
+declare const jobs: Jobs
+declare const held: HeldJob
+
+const tick = task({ name: 'tick' })
+const add = task<{ n: number }>({ name: 'add' })
+
+describe('an enqueue in the caller’s transaction', () => {
+  it('answers at once, with handles of each driver', () => {
+    expectTypeOf(jobs.enqueue(add, { n: 1 }, { tx: new DatabaseSync(':memory:') })).toEqualTypeOf<Enqueued>()
+    expectTypeOf(jobs.enqueue(add, { n: 1 }, { tx: new BetterSqlite3(':memory:') })).toEqualTypeOf<Enqueued>()
+    expectTypeOf(jobs.enqueue(add, { n: 1 }, { tx: new Libsql(':memory:') })).toEqualTypeOf<Enqueued>()
+    const tx = new DatabaseSync(':memory:')
+    expectTypeOf(jobs.enqueueMany([tick.with()], { tx })).toEqualTypeOf<readonly Enqueued[]>()
+    expectTypeOf(jobs.enqueue(tick, undefined, { tx, delay: '1m' })).toEqualTypeOf<Enqueued>()
+  })
+
+  it('is as strict about the payload, and about the handle', () => {
+    const tx = new DatabaseSync(':memory:')
+    // @ts-expect-error -- text is no number
+    jobs.enqueue(add, { n: '1' }, { tx })
+    // @ts-expect-error -- the payload is missing
+    jobs.enqueue(add, { tx })
+    // @ts-expect-error -- a path is no handle
+    void jobs.enqueue(add, { n: 1 }, { tx: 'app.db' })
+    // @ts-expect-error -- a missing handle is not the same as none
+    void jobs.enqueue(add, { n: 1 }, { tx: undefined })
+  })
+
+  it('completes at once too, in a handler and by hand', () => {
+    add.handle((_, job) => {
+      expectTypeOf(job.complete({ ok: true }, { tx: new DatabaseSync(':memory:') })).toEqualTypeOf<void>()
+    })
+    expectTypeOf(held.completeIn(new BetterSqlite3(':memory:'), 1)).toEqualTypeOf<void>()
+  })
+})
+
+describe('events', () => {
+  it('are told apart by their name', () => {
+    jobs.on('completed', (event) => {
+      expectTypeOf(event.ranMs).toEqualTypeOf<number>()
+      expectTypeOf(event.job.attempt).toEqualTypeOf<number>()
+    })
+    jobs.on('retrying', (event) => {
+      expectTypeOf(event.error).toEqualTypeOf<unknown>()
+      expectTypeOf(event.runAt).toEqualTypeOf<number>()
+    })
+    jobs.on('enqueued', (event) => expectTypeOf(event.outcome).toEqualTypeOf<'added' | 'kept' | 'replaced'>())
+    jobs.on('pruned', (event) => expectTypeOf(event.count).toEqualTypeOf<number>())
+    jobs.on('*', (event) => {
+      expectTypeOf(event).toEqualTypeOf<JobEvent>()
+      if (event.type === 'error') expectTypeOf(event.during).toEqualTypeOf<string>()
+    })
+    expectTypeOf(jobs.on('failed', () => undefined)).toEqualTypeOf<() => void>()
+  })
+
+  it('have no other names and facts', () => {
+    // @ts-expect-error -- no such event
+    jobs.on('complete', () => undefined)
+    // @ts-expect-error -- a completed job has no error
+    jobs.on('completed', (event) => event.error)
+  })
+})
+
+describe('middleware', () => {
+  it('gets the job and the rest of the run, and may answer in its place', () => {
+    const time: Middleware = async (job, next) => {
+      expectTypeOf(job.id).toEqualTypeOf<string>()
+      expectTypeOf(next).toEqualTypeOf<() => Promise<unknown>>()
+      return await next()
+    }
+    expectTypeOf(jobs.use(time)).toEqualTypeOf<Jobs>()
+    jobs.use(() => snooze('5m')).use((_, next) => next())
+    // @ts-expect-error -- it wants something that nobody gives
+    jobs.use((_job, _next, _more) => undefined)
+  })
+})
+
+describe('looking and steering', () => {
+  it('answers with what it says', async () => {
+    expectTypeOf(await jobs.get('id')).toEqualTypeOf<JobInfo | undefined>()
+    expectTypeOf(await jobs.list({ state: 'failed', limit: 10 })).toEqualTypeOf<readonly JobInfo[]>()
+    expectTypeOf(await jobs.stats()).toEqualTypeOf<readonly QueueStats[]>()
+    expectTypeOf(await jobs.cancel('id')).toEqualTypeOf<Cancellation>()
+    expectTypeOf(await jobs.wait('id', { timeout: '5s' })).toEqualTypeOf<JobInfo | undefined>()
+    expectTypeOf(await jobs.lease({ queue: 'a', tasks: [add, 'other'], for: '1m' })).toEqualTypeOf<
+      HeldJob | undefined
+    >()
+    expectTypeOf<JobInfo['payload']>().toEqualTypeOf<unknown>()
+    expectTypeOf<JobInfo['failures']>().toEqualTypeOf<readonly Failure[]>()
+    for await (const one of jobs.leases()) expectTypeOf(one).toEqualTypeOf<HeldJob>()
+  })
+
+  it('refuses words that nobody knows', () => {
+    // @ts-expect-error -- no such state
+    void jobs.list({ state: 'done' })
+    // @ts-expect-error -- no such filter
+    void jobs.list({ quue: 'a' })
+    // @ts-expect-error -- a running job cannot be pruned
+    void jobs.prune({ state: 'running' })
+    // @ts-expect-error -- no such option
+    void jobs.edit('id', { state: 'pending' })
+  })
+
+  it('shows nothing that could be changed by hand', () => {
+    const info = {} as JobInfo
+    // @ts-expect-error -- what was read is read-only
+    info.state = 'failed'
+    // @ts-expect-error -- the token of a lease is nobody’s business
+    void info.lease
+  })
+})
+
+describe('opening', () => {
+  it('takes URLs, drivers and loggers', () => {
+    expectTypeOf(open('sqlite:app.db')).toEqualTypeOf<Promise<Jobs>>()
+    void open(['sqlite:a.db', 'sqlite:b.db'], { shardBy: (queue, count) => queue.length % count })
+    void open('sqlite:app.db', { driver: (file) => new BetterSqlite3(file), logger: console })
+    void open('sqlite:app.db', { driver: (file) => new Libsql(file), allowUnsafeSqlite: true, logger: false })
+    void open('sqlite:app.db', { logger: pinoLogger(pino()), durability: { enqueue: 'full', settle: 'relaxed' } })
+    // @ts-expect-error -- no such word
+    void open('sqlite:app.db', { durability: 'normal' })
+    // @ts-expect-error -- no such option
+    void open('sqlite:app.db', { busyTimout: '5s' })
+  })
+
+  it('is closed at the end of its scope', () => {
+    expectTypeOf<Jobs>().toExtend<AsyncDisposable>()
+    expectTypeOf<HeldJob>().toExtend<AsyncDisposable>()
+    expectTypeOf(jobs.work([tick.handle(() => 1)])).toExtend<AsyncDisposable>()
+  })
+})
