@@ -117,6 +117,19 @@ describe.each(sources)('leasing by hand on the %s store', (source) => {
       expect(sim.clock.waiting).toBe(0)
     })
 
+    it('ends with nothing when the signal says so while it looks', async () => {
+      await using sim = await simulate(source)
+      const controller = new AbortController()
+      sim.interfere(async ({ verb }, next) => {
+        const answer = await next()
+        if (verb === 'claim') controller.abort()
+        return answer
+      })
+      const { got } = watch(sim.jobs.lease({ wait: '1h', signal: controller.signal }))
+      await sim.clock.settle()
+      expect(got).toEqual([undefined])
+    })
+
     it('takes nothing when the signal had said so before', async () => {
       await using sim = await simulate(source)
       await sim.jobs.enqueue(note, 'a')

@@ -71,6 +71,7 @@ export class Hand {
 
   #pause(until: Instant, signal: AbortSignal | undefined, onWake: (wake: () => void) => void): Promise<void> {
     const { clock } = this.#jobs
+    if (signal?.aborted === true) return Promise.resolve() // while it looked
     return new Promise((resolve) => {
       const callOff = clock.after(Math.max(0, until - clock.now()), wake)
       function wake(): void {

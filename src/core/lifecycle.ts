@@ -2,7 +2,7 @@ import { type BackoffFunction, type BackoffPolicy, backoffMs } from './backoff.t
 import { uniqueWhenClaimed, uniqueWhenFinished, uniqueWhenWaiting } from './dedupe.ts'
 import { StateError, UsageError } from './errors.ts'
 import { noted, toFailure } from './failure.ts'
-import { finished, type Instant, type Job } from './job.ts'
+import { finished, type Instant, type Job, type Payload } from './job.ts'
 import { type RetentionPolicy, forgetAt, keepsPayload } from './retention.ts'
 
 /** What a run came to. */
@@ -116,7 +116,7 @@ export function retry(job: Job, now: Instant): Write {
 
 /** What may be changed of a job that waits. */
 export interface Edit {
-  readonly payload?: Job['payload']
+  readonly payload?: Payload
   readonly runAt?: Instant
   readonly priority?: number
   readonly maxAttempts?: number

@@ -10,7 +10,7 @@ const deepest = 64
 /**
  * What is stored for a value: bytes for a Uint8Array, JSON text for the rest, empty text for `undefined`.
  *
- * Whatever JSON would lose in silence is refused: functions, symbols, bigints, NaN, infinities, Map, Set, nested bytes, cycles. Values
+ * Whatever JSON would lose in silence is refused: functions, symbols, bigints, NaN, infinities, Map, Set, errors, nested bytes, cycles. Values
  * with `toJSON` (Date, URL) become what it returns, properties that are `undefined` are left out, and -0 becomes 0.
  * @throws PayloadError naming the place in the value, or its size when it is over 1 MiB
  */
@@ -33,10 +33,13 @@ export function encodeResult(value: unknown): string | undefined {
   return result === '' ? undefined : result
 }
 
-/** The value that was stored. What was dropped by retention, and no payload at all, are `undefined`. */
+/**
+ * The value that was stored, the caller's own: to change it changes no job. What was dropped by retention, and no payload at all, are
+ * `undefined`.
+ */
 export function decode(payload: Payload | undefined): unknown {
   if (payload === undefined || payload === '') return undefined
-  return typeof payload === 'string' ? JSON.parse(payload) : payload
+  return typeof payload === 'string' ? JSON.parse(payload) : new Uint8Array(payload)
 }
 
 function stringify(value: unknown, what: string): string {
@@ -95,14 +98,14 @@ function checkObject(value: object, path: string, depth: number): void {
     return
   }
   if (value instanceof Date && Number.isNaN(value.getTime())) refuse(path, value) // its toJSON says null
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) refuse(path, value) // a Buffer has a toJSON, too
   if ('toJSON' in value && typeof value.toJSON === 'function') return
   if (
-    ArrayBuffer.isView(value) ||
-    value instanceof ArrayBuffer ||
     value instanceof Map ||
     value instanceof Set ||
     value instanceof Promise ||
-    value instanceof RegExp
+    value instanceof RegExp ||
+    value instanceof Error
   ) {
     refuse(path, value)
   }

@@ -116,7 +116,7 @@ export class Lives {
       this.#complain('fence', `job ${job} went ${step} from revision ${wasRev} to ${rev}`)
   }
 
-  #followClaim({ job, lease, wasAttempt, attempt, until }: Change, life: Life, at: number, who: string): void {
+  #followClaim({ job, lease, wasAttempt, attempt, until, runAt }: Change, life: Life, at: number, who: string): void {
     if (lease === null || until === null || life.leases.has(lease)) {
       this.#complain('leases', `job ${job} was claimed under no new lease`)
       return
@@ -128,6 +128,7 @@ export class Lives {
       )
     if (attempt !== (wasAttempt ?? 0) + 1) this.#complain('attempts', `a claim of job ${job} was not counted`)
     if ((attempt ?? 0) > life.maxAttempts) this.#complain('attempts', `job ${job} was claimed after its last attempt`)
+    if (at < (runAt ?? 0)) this.#complain('states', `job ${job} was claimed before it was due`)
     if (life.cancelAsked) this.#complain('cancellation', `job ${job} was claimed after it was cancelled`)
     life.leases.set(lease, who)
     life.claimedAt = at

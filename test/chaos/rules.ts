@@ -48,12 +48,8 @@ export function judgeAcks({ plan }: Remains, lives: Lives, complain: Complain): 
 /** Exactly one effect for each completed job, under the lease that completed it, and none for any other; at least one where it stood outside. */
 export function judgeEffects(db: DatabaseSync, lives: Lives, complain: Complain): void {
   const leasesOf = new Map<string, string[]>()
-  let count = 0
-  for (const { job, lease } of db.prepare('select job, lease from effect').all() as unknown as {
-    job: string
-    lease: string
-  }[]) {
-    count++
+  const effects = db.prepare('select job, lease from effect').all() as unknown as { job: string; lease: string }[]
+  for (const { job, lease } of effects) {
     const known = leasesOf.get(job)
     if (known === undefined) leasesOf.set(job, [lease])
     else known.push(lease)
@@ -62,7 +58,6 @@ export function judgeEffects(db: DatabaseSync, lives: Lives, complain: Complain)
     else if (!life.leases.has(lease)) complain('fence', `an effect of job ${job} under a lease it never had`)
   }
   for (const life of lives.byId.values()) judgeEffectsOf(life, leasesOf.get(life.id) ?? [], complain)
-  return count
 }
 
 function judgeEffectsOf({ id, kind, completedUnder }: Life, leases: readonly string[], complain: Complain): void {

@@ -3,10 +3,11 @@ import { rmSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 
 import { toMs } from '../../src/core/duration.ts'
-import { type Bug, bugs } from './bugs.ts'
+import { expectOneOf, expectWhole } from '../../src/core/expect.ts'
+import { bugs } from './bugs.ts'
 import type { Verdict } from './ledger.ts'
-import { makeDir } from './plan.ts'
-import { torture } from './run.ts'
+import { makeDir, type Plan } from './plan.ts'
+import { type Progress, torture } from './run.ts'
 
 const { values } = parseArgs({
   options: {
@@ -20,28 +21,41 @@ const { values } = parseArgs({
   },
 })
 
-const dir = makeDir(values.dir)
-const plan = {
-  seed: Number(values.seed ?? Math.floor(Math.random() * 2 ** 31)),
-  kills: Number(values.kills),
-  jobs: Number(values.jobs),
+const plan: Plan = {
+  seed: whole(values.seed ?? String(Date.now() % 2 ** 31), 'seed'),
+  kills: whole(values.kills, 'kills'),
+  jobs: whole(values.jobs, 'jobs'),
   leaseMs: toMs(values.lease, 'lease', 50),
-  deadlineMs: Number(values.minutes) * 60_000,
-  dir,
-  bug: bugs.find((name): name is Bug => name === values.bug),
+  deadlineMs: whole(values.minutes, 'minutes') * 60_000,
+  dir: makeDir(values.dir),
+  bug: values.bug === undefined ? undefined : expectOneOf(values.bug, 'bug', bugs),
 }
+const { seed, kills, jobs, leaseMs, dir } = plan
+console.log(`seed ${seed}, ${kills} kills, ${jobs} jobs, leases of ${leaseMs} ms, in ${dir}`)
 
-console.log(`seed ${plan.seed}, ${plan.kills} kills, ${plan.jobs} jobs, leases of ${plan.leaseMs} ms, in ${dir}`)
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
-const verdict = await torture(plan, ({ jobs, kills }) => {
-  if (process.stdout.isTTY)
-    process.stdout.write(`\r\x1b[2K${jobs} of ${plan.jobs} jobs, ${kills} of ${plan.kills} kills`)
-})
-if (process.stdout.isTTY) process.stdout.write('\r\x1b[2K')
+const verdict = await torture(plan, progress())
+if (process.stdout.isTTY) process.stdout.write('\n\n')
 print(verdict)
 if (verdict.complaints.length === 0) rmSync(dir, { recursive: true })
 else console.log(`\nThe files are kept in ${dir}`)
 process.exitCode = verdict.complaints.length === 0 ? 0 : 1
+
+/** One moving line on a terminal, a line for every tenth elsewhere. */
+function progress(): (far: Progress) => void {
+  let last = 0
+  return (far) => {
+    const line = `${far.jobs} of ${jobs} jobs, ${far.kills} of ${kills} kills`
+    const tenth = Math.floor((far.jobs / jobs) * 10)
+    if (process.stdout.isTTY) process.stdout.write(`\r\x1b[2K${line}`)
+    else if (tenth > last) console.log(line)
+    last = tenth
+  }
+}
+
+function whole(text: string, option: string): number {
+  return expectWhole(Number(text), option, 1)
+}
 
 function print({ figures, complaints }: Verdict): void {
   for (const [name, figure] of Object.entries(figures)) console.log(`${name.padEnd(44)} ${figure}`)

@@ -178,20 +178,22 @@ describe('backlite: what is kept of a job', () => {
 })
 
 describe('backlite: failing', () => {
-  it.each([
-    ['an error', () => new TypeError('no'), { name: 'TypeError', message: 'no' }],
-    ['text', () => 'no', { name: 'string', message: 'no' }],
-    ['nothing', () => undefined, { name: 'undefined', message: 'undefined' }],
-    ['null', () => null, { name: 'object', message: 'null' }],
-    ['an object', () => ({ code: 7 }), { name: 'Object', message: '{"code":7}' }],
-  ] as const)(
+  const thrown: readonly (readonly [string, unknown, object])[] = [
+    ['an error', new TypeError('no'), { name: 'TypeError', message: 'no' }],
+    ['text', 'no', { name: 'string', message: 'no' }],
+    ['nothing', undefined, { name: 'undefined', message: 'undefined' }],
+    ['null', null, { name: 'object', message: 'null' }],
+    ['an object', { code: 7 }, { name: 'Object', message: '{"code":7}' }],
+  ]
+
+  it.each(thrown)(
     'B56: takes a handler that throws %s for failed, and tries again after the backoff',
-    async (_, make, note) => {
+    async (_, value, note) => {
       for (const handler of [
         () => {
-          throw make()
+          throw value as Error
         },
-        () => Promise.reject(make() as Error),
+        () => Promise.reject(value),
       ]) {
         const { jobs, clock } = await openBench()
         const starts: number[] = []

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { task } from '../../src/index.ts'
+import { type Duration, task } from '../../src/index.ts'
 import { gate, heard, openBench, openThrough, T } from './kit.ts'
 
 const work = task<{ n: number }>({ name: 'work', backoff: '1s' })
@@ -130,10 +130,7 @@ describe('backlite: waking', () => {
     gates.open()
   })
 
-  it.each([
-    ['B42', 0],
-    ['B43', '25s'],
-  ] as const)('%s: looks no more after it was stopped, with a grace of %s', async (_, grace) => {
+  const looksAfterStop = async (grace: Duration): Promise<number> => {
     let claims = 0
     const { jobs, clock } = await openThrough(({ verb }, next) => {
       if (verb === 'claim') claims++
@@ -145,7 +142,15 @@ describe('backlite: waking', () => {
     claims = 0
     await jobs.enqueueMany(five)
     await clock.advance('1h')
-    expect(claims).toBe(0)
+    return claims
+  }
+
+  it('B42: looks no more after it was stopped hard', async () => {
+    expect(await looksAfterStop(0)).toBe(0)
+  })
+
+  it('B43: looks no more after it was stopped with grace', async () => {
+    expect(await looksAfterStop('25s')).toBe(0)
   })
 
   it('B59: claims as many as it has hands, the first of all, and the others as hands get free', async () => {

@@ -7,6 +7,10 @@ import { gate, heard, openBench, openHandle, openThrough, T } from './kit.ts'
 /** Where liteq and backlite fail: section 5 of reference/liteq-backlite.md, each point as a reproduction of their fault. */
 const work = task<{ n: number }>({ name: 'work', backoff: '1s' })
 
+const fail = (): never => {
+  throw new Error('no')
+}
+
 const many = (howMany: number) => Array.from({ length: howMany }, (_, n) => work.with({ n }))
 
 describe('what the seeds lose', () => {
@@ -64,7 +68,7 @@ describe('what the seeds lose', () => {
         if (n === 0) throw new Error('at once')
         if (n === 1) return Promise.reject(new Error('later'))
         if (n === 2) return Promise.reject(Object.create(null) as Error)
-        if (n === 3) return { toJSON: () => { throw new Error('in the result') } } // prettier-ignore
+        if (n === 3) return { toJSON: fail }
         return (undefined as never as { x: number }).x
       }),
     ])

@@ -143,9 +143,9 @@ export class Child {
   }
 }
 
-/** Starts another process, which is ended with the test. */
-export async function startChild(): Promise<Child> {
-  const child = new Child(fork(join(import.meta.dirname, 'child.ts'), { execArgv: ['--no-warnings'] }))
+/** Starts another process, which is ended with the test. One that is to crash may do so in silence. */
+export async function startChild({ silent = false } = {}): Promise<Child> {
+  const child = new Child(fork(join(import.meta.dirname, 'child.ts'), { execArgv: ['--no-warnings'], silent }))
   onTestFinished(() => child.end())
   await child.told('ready')
   return child

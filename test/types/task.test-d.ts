@@ -148,7 +148,7 @@ describe('a handler', () => {
     const inline = task({ name: 'inline', payload: z.object({ n: z.number() }), handler: ({ n }) => n > 1 })
     expectTypeOf(inline).toExtend<HandledTask<{ n: number }, { n: number }, boolean>>()
     const alone = task<{ n: number }, string>({ name: 'alone', handler: ({ n }) => String(n) })
-    expectTypeOf(alone.run).returns.toEqualTypeOf<Promise<string>>()
+    expectTypeOf<(typeof alone)['run']>().returns.toEqualTypeOf<Promise<string>>()
   })
 
   it('is refused when it wants another payload', () => {
