@@ -184,7 +184,8 @@ export class Turns {
       onConflict === 'replace' ? [`${job.queue}\n${job.unique?.key}`] : [],
     )
     if (keys.length === 0) return await go()
-    const turn = Promise.all(keys.map((key) => this.#last.get(key))).then(go)
+    const before = keys.flatMap((key) => this.#last.get(key) ?? [])
+    const turn = Promise.all(before).then(go)
     const over = turn.catch(() => undefined) // its caller hears of it
     for (const key of keys) this.#last.set(key, over)
     await over

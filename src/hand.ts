@@ -3,8 +3,7 @@ import { UsageError } from './core/errors.ts'
 import { expectKnown, expectName, expectWhole, show } from './core/expect.ts'
 import type { Instant } from './core/job.ts'
 import { HeldJob } from './held-job.ts'
-import type { Jobs } from './jobs.ts'
-import type { Store } from './store.ts'
+import type { Ferry } from './ferry.ts'
 import type { AnyTask } from './task.ts'
 
 /** What to take by hand. */
@@ -26,12 +25,10 @@ const pollMs = 5_000
 
 /** Takes jobs for callers who run them themselves. */
 export class Hand {
-  readonly #jobs: Jobs
-  readonly #store: Store<unknown>
+  readonly #ferry: Ferry
 
-  constructor(jobs: Jobs, store: Store<unknown>) {
-    this.#jobs = jobs
-    this.#store = store
+  constructor(ferry: Ferry) {
+    this.#ferry = ferry
   }
 
   async take(options: LeaseOptions & { readonly limit: number }): Promise<readonly HeldJob[]> {
@@ -41,14 +38,14 @@ export class Hand {
     const waitMs = options.wait === undefined ? 0 : toMs(options.wait, 'wait')
     const queues = options.queue === undefined ? undefined : [expectName(options.queue, 'queue', 255, 0)]
     const tasks = options.tasks === undefined ? undefined : new Map(options.tasks.map((task) => [nameOf(task), limit]))
-    const { clock } = this.#jobs
+    const { clock } = this.#ferry
     const end = clock.now() + waitMs
     let rung = (): void => undefined
     let heard = false
     const endListening =
       waitMs === 0
         ? undefined
-        : await this.#store.listen(() => {
+        : await this.#ferry.store.listen(() => {
             heard = true
             rung()
           })
@@ -56,9 +53,16 @@ export class Hand {
       while (options.signal?.aborted !== true) {
         heard = false // before the claim, so that nothing rung during it is missed
         const now = clock.now()
-        const lease = this.#jobs.ids(now)
-        const { jobs, nextRunAt } = await this.#store.claim({ tasks, queues, limit, lease, until: now + forMs, now })
-        if (jobs.length > 0) return jobs.map((job) => new HeldJob(job, lease, this.#jobs, this.#store))
+        const lease = this.#ferry.ids(now)
+        const { jobs, nextRunAt } = await this.#ferry.store.claim({
+          tasks,
+          queues,
+          limit,
+          lease,
+          until: now + forMs,
+          now,
+        })
+        if (jobs.length > 0) return jobs.map((job) => new HeldJob(job, lease, this.#ferry))
         if (clock.now() >= end) return []
         if (!heard)
           await this.#pause(Math.min(end, nextRunAt ?? end, now + pollMs), options.signal, (wake) => (rung = wake))
@@ -70,7 +74,7 @@ export class Hand {
   }
 
   #pause(until: Instant, signal: AbortSignal | undefined, onWake: (wake: () => void) => void): Promise<void> {
-    const { clock } = this.#jobs
+    const { clock } = this.#ferry
     if (signal?.aborted === true) return Promise.resolve() // while it looked
     return new Promise((resolve) => {
       const callOff = clock.after(Math.max(0, until - clock.now()), wake)

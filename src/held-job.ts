@@ -5,10 +5,11 @@ import type { Failure, Instant, Job } from './core/job.ts'
 import { type Outcome, settle } from './core/lifecycle.ts'
 import { decode, encodeResult } from './core/payload.ts'
 import { RetryError } from './core/steer.ts'
-import type { Jobs, SyncTransaction } from './jobs.ts'
+import type { Ferry } from './ferry.ts'
+import type { SyncTransaction } from './sync-transaction.ts'
 import type { JobLog } from './logbook.ts'
 import { policyOf } from './runtime/definition.ts'
-import type { Awaitable, Store } from './store.ts'
+import type { Awaitable } from './store.ts'
 
 /**
  * A job taken by hand with `lease`, to be ended by hand: complete, fail, snooze or release, once.
@@ -29,14 +30,13 @@ export class HeldJob {
   readonly runAt: Instant
   /** The token of this lease. */
   readonly lease: string
-  readonly #store: Store<unknown>
-  readonly #jobs: Jobs
+  readonly #ferry: Ferry
   #job: Job
   #ended = false
   #log: JobLog | undefined
 
   /** Made by `lease`. */
-  constructor(job: Job, lease: string, jobs: Jobs, store: Store<unknown>) {
+  constructor(job: Job, lease: string, ferry: Ferry) {
     this.id = job.id
     this.task = job.task
     this.queue = job.queue
@@ -49,8 +49,7 @@ export class HeldJob {
     this.runAt = job.runAt
     this.lease = lease
     this.#job = job
-    this.#jobs = jobs
-    this.#store = store
+    this.#ferry = ferry
   }
 
   get leaseUntil(): Instant {
@@ -63,7 +62,7 @@ export class HeldJob {
   }
 
   get log(): JobLog {
-    this.#log ??= this.#jobs.logbook.of(this.id, this.attempt, () => this.#ended)
+    this.#log ??= this.#ferry.logbook.of(this.id, this.attempt, () => this.#ended)
     return this.#log
   }
 
@@ -80,7 +79,7 @@ export class HeldJob {
   completeIn(tx: SyncTransaction, result?: unknown): void
   completeIn(tx: SyncTransaction, result?: unknown): Awaitable<void> {
     const outcome = { kind: 'succeeded', result: encodeResult(result) } as const
-    return andThen(this.#settle(outcome, this.#jobs.expectTx(tx)), (done) => {
+    return andThen(this.#settle(outcome, this.#ferry.expectTx(tx)), (done) => {
       if (!done) throw new LeaseLostError(this.id)
     })
   }
@@ -95,7 +94,7 @@ export class HeldJob {
 
   /** Puts it back to be run later, without using up an attempt. */
   async snooze(delay: Duration): Promise<boolean> {
-    return await this.#end({ kind: 'snoozed', runAt: this.#jobs.clock.now() + toMs(delay, 'delay') })
+    return await this.#end({ kind: 'snoozed', runAt: this.#ferry.clock.now() + toMs(delay, 'delay') })
   }
 
   /** Puts it back as it was, without using up an attempt. */
@@ -110,9 +109,9 @@ export class HeldJob {
 
   /** Moves the end of the lease to so long from now. False once the lease has run out: it is never revived. */
   async extend(by: Duration): Promise<boolean> {
-    const now = this.#jobs.clock.now()
+    const now = this.#ferry.clock.now()
     const until = now + toMs(by, 'by', 1)
-    const [renewed] = await this.#store.renew([{ id: this.id, lease: this.lease }], until, now)
+    const [renewed] = await this.#ferry.store.renew([{ id: this.id, lease: this.lease }], until, now)
     if (renewed === undefined || this.#ended) return false
     this.#job = { ...this.#job, rev: renewed.rev, leaseUntil: until, cancel: renewed.cancel }
     return true
@@ -129,16 +128,16 @@ export class HeldJob {
 
   #settle(outcome: Outcome, tx: unknown): Awaitable<boolean> {
     if (this.#ended) return false
-    const { clock } = this.#jobs
+    const { clock } = this.#ferry
     const now = clock.now()
     const write = settle(
       this.#job,
       outcome,
-      policyOf(this.#job, this.#jobs.policyOfTask(this.task)),
+      policyOf(this.#job, this.#ferry.policyOfTask(this.task)),
       now,
       clock.random(),
     )
-    return andThen(this.#store.apply([write], now, tx), ([answer]) => {
+    return andThen(this.#ferry.store.apply([write], now, tx), ([answer]) => {
       if (answer?.ok === true) {
         this.#ended = tx === undefined // a caller's transaction may yet roll back; if it commits, the store refuses what comes later
         return true

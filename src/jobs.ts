@@ -1,29 +1,22 @@
 import type { Capability } from './core/capability.ts'
 import { type Duration, toMs } from './core/duration.ts'
-import { UnsupportedError, UsageError } from './core/errors.ts'
-import { expectFunction, expectKnown, expectName, expectOneOf, expectWhole, show } from './core/expect.ts'
-import { type Ids, makeIds } from './core/id.ts'
-import { type Enqueued, prepare, type Prepared, prepareNow, store as storePrepared, Turns } from './enqueue.ts'
+import { expectFunction, expectKnown, expectName, expectOneOf, expectWhole } from './core/expect.ts'
+import type { Enqueued } from './enqueue.ts'
 import type { EnqueueOptions } from './enqueue-options.ts'
+import { Enqueuer } from './enqueuer.ts'
+import type { Ferry } from './ferry.ts'
 import { Hand, type LeaseOptions } from './hand.ts'
 import type { HeldJob } from './held-job.ts'
 import { type JobInfo, toInfo } from './info.ts'
-import { Logbook } from './logbook.ts'
 import type { Middleware } from './middleware.ts'
-import { Batcher } from './runtime/batcher.ts'
-import type { Clock } from './runtime/clock.ts'
-import { Events, type EventOf, type EventType, type JobEvent, type Listener } from './runtime/events.ts'
+import type { EventOf, EventType, JobEvent, Listener } from './runtime/events.ts'
+import { RunningJob } from './running-job.ts'
 import { type Cancellation, type EditOptions, type PruneOptions, Steering, toFilter } from './steering.ts'
-import type { Batch, BatchResult, Finding, JobFilter, QueueStats, Store, StoredLogLine } from './store.ts'
-import type { AnyHandledTask, AnyTask, EnqueueArgs, Entry, ResolvedPolicy, Task } from './task.ts'
+import type { Finding, JobFilter, QueueStats, StoredLogLine } from './store.ts'
+import type { SyncTransaction } from './sync-transaction.ts'
+import type { AnyHandledTask, AnyTask, EnqueueArgs, Entry, Task } from './task.ts'
 import { waitFor, type WaitOptions } from './wait.ts'
 import { Worker, type WorkOptions } from './worker.ts'
-
-/** An open transaction of a synchronous driver: a `DatabaseSync` of node:sqlite, a `Database` of better-sqlite3 or libsql. */
-export interface SyncTransaction {
-  prepare(sql: string): unknown
-  exec(sql: string): unknown
-}
 
 /** What an operator may set of a queue, for all workers of all processes. */
 export interface QueueOptions {
@@ -39,39 +32,29 @@ export interface QueueOptions {
  * All calls may be made at once and from anywhere; those made in one turn of the event loop share their trip to the store.
  */
 export class Jobs {
-  readonly clock: Clock
-  readonly events: Events
-  readonly ids: Ids
-  readonly logbook: Logbook
-  readonly #store: Store<unknown>
+  readonly #ferry: Ferry
+  readonly #enqueuer: Enqueuer
   readonly #steering: Steering
   readonly #hand: Hand
-  readonly #inserts: Batcher<Batch, BatchResult>
-  readonly #turns = new Turns()
   readonly #middleware: Middleware[] = []
-  readonly #policies = new Map<string, ResolvedPolicy>()
   readonly #workers = new Set<Worker>()
   #closing: Promise<void> | undefined
 
   /** Made by `open`, which also migrates. */
-  constructor(store: Store<unknown>, clock: Clock, events: Events = new Events()) {
-    this.#store = store
-    this.clock = clock
-    this.events = events
-    this.ids = makeIds(() => clock.random())
-    this.logbook = new Logbook(store, clock, this.events)
-    this.#steering = new Steering(store, clock, (task) => this.policyOfTask(task))
-    this.#hand = new Hand(this, store)
-    this.#inserts = new Batcher(clock, (batches) => store.insert(batches, clock.now()))
+  constructor(ferry: Ferry) {
+    this.#ferry = ferry
+    this.#enqueuer = new Enqueuer(ferry)
+    this.#steering = new Steering(ferry)
+    this.#hand = new Hand(ferry)
   }
 
   /** The store's name: `sqlite`. */
   get storeName(): string {
-    return this.#store.name
+    return this.#ferry.store.name
   }
 
   get capabilities(): ReadonlySet<Capability> {
-    return this.#store.capabilities
+    return this.#ferry.store.capabilities
   }
 
   /**
@@ -93,11 +76,9 @@ export class Jobs {
     payload?: unknown,
     options: EnqueueOptions & { readonly tx?: unknown } = {},
   ): Enqueued | Promise<Enqueued> {
-    if (!hasTx(options)) return this.enqueueEntry({ task, payload, options }, undefined)
+    if (!hasTx(options)) return this.#enqueuer.one({ task, payload, options })
     const { tx, ...rest } = options
-    const [enqueued] = this.#enqueueIn([{ task, payload, options: rest }], tx)
-    if (enqueued === undefined) throw new UsageError('The store gave no answer')
-    return enqueued
+    return this.#enqueuer.oneInTx({ task, payload, options: rest }, tx)
   }
 
   /**
@@ -110,23 +91,23 @@ export class Jobs {
     entries: readonly Entry[],
     options: { readonly tx?: unknown } = {},
   ): readonly Enqueued[] | Promise<readonly Enqueued[]> {
-    if (!hasTx(options)) return this.#enqueueAll(entries, undefined, options)
-    expectKnown(options, ['tx'], 'enqueueMany()')
-    return this.#enqueueIn(entries, options.tx)
-  }
-
-  /** Adds one entry as the child of a job. What `enqueue` of a running job does. */
-  async enqueueEntry(entry: Entry, parent: string | undefined): Promise<Enqueued> {
-    const [enqueued] = await this.#enqueueAll([entry], parent)
-    if (enqueued === undefined) throw new UsageError('The store gave no answer')
-    return enqueued
+    if (hasTx(options)) {
+      expectKnown(options, ['tx'], 'enqueueMany()')
+      return this.#enqueuer.inTx(entries, options.tx)
+    }
+    return this.#enqueueMany(entries, options)
   }
 
   /** Starts a worker for these tasks. Jobs of other tasks are left alone. @throws UsageError for bad options or a task without a handler */
   work(tasks: readonly AnyHandledTask[], options: WorkOptions = {}): Worker {
-    this.#open()
-    const worker = new Worker(this, this.#store, tasks, options, () => this.#middleware)
-    for (const task of tasks) this.#policies.set(task.name, task.policy)
+    this.#ferry.expectOpen()
+    const worker = new Worker(this.#ferry, tasks, options, {
+      runningJob: (held) => new RunningJob(held, this, this.#ferry, this.#enqueuer),
+      middleware: () => this.#middleware,
+      started: (one) => this.#workers.add(one),
+      stopped: (one) => this.#workers.delete(one),
+    })
+    for (const task of tasks) this.#ferry.learn(task)
     worker.start()
     return worker
   }
@@ -140,13 +121,13 @@ export class Jobs {
 
   /** Takes a job by hand, for a time: `undefined` when none is due within `wait`. */
   async lease(options: LeaseOptions = {}): Promise<HeldJob | undefined> {
-    this.#open()
+    this.#ferry.expectOpen()
     return (await this.#hand.take({ ...options, limit: 1 }))[0]
   }
 
   /** Takes up to `limit` jobs by hand; waits, if at all, only for the first. */
   async leaseMany(options: LeaseOptions & { readonly limit: number }): Promise<readonly HeldJob[]> {
-    this.#open()
+    this.#ferry.expectOpen()
     return await this.#hand.take(options)
   }
 
@@ -160,29 +141,29 @@ export class Jobs {
 
   /** The job as it is now; `undefined` if there is none (any more). */
   async get(id: string): Promise<JobInfo | undefined> {
-    const [job] = await this.#store.get([expectName(id, 'id')])
+    const [job] = await this.#ferry.store.get([expectName(id, 'id')])
     return job === undefined ? undefined : toInfo(job)
   }
 
   /** A page of jobs, the newest first; at most `limit` (default 50, at most 1,000). The next page: the same filter with `after`, the last id. */
   async list(filter: Partial<JobFilter> = {}): Promise<readonly JobInfo[]> {
-    this.#need('inspect')
-    return (await this.#store.list(toFilter(filter))).map(toInfo)
+    this.#ferry.expectCapability('inspect')
+    return (await this.#ferry.store.list(toFilter(filter))).map(toInfo)
   }
 
   /** Every queue with its settings and exact counts by state and task. Costs no scan. */
   async stats(): Promise<readonly QueueStats[]> {
-    return await this.#store.queues()
+    return await this.#ferry.store.queues()
   }
 
   /** Resolves to the job once it has finished, or to `undefined` once it is gone. @throws TimeoutError after `timeout`, or the signal's reason */
   async wait(id: string, options: WaitOptions = {}): Promise<JobInfo | undefined> {
-    return await waitFor(this, this.#store, expectName(id, 'id'), options)
+    return await waitFor(this.#ferry, expectName(id, 'id'), options)
   }
 
   /** Cancels a job: a waiting one at once; a running one is told through its signal, and ends cancelled unless it succeeds all the same. */
   async cancel(id: string, reason = 'cancelled'): Promise<Cancellation> {
-    this.#need('cancel')
+    this.#ferry.expectCapability('cancel')
     return await this.#steering.cancel(id, reason)
   }
 
@@ -208,21 +189,21 @@ export class Jobs {
 
   /** Nothing more is claimed from the queue, in any process, until `resume`. What runs goes on; what is enqueued waits. */
   async pause(queue: string): Promise<void> {
-    this.#need('pause')
-    await this.#store.configure(expectName(queue, 'queue', 255, 0), { paused: true })
+    this.#ferry.expectCapability('pause')
+    await this.#ferry.store.configure(expectName(queue, 'queue', 255, 0), { paused: true })
   }
 
   async resume(queue: string): Promise<void> {
-    this.#need('pause')
-    await this.#store.configure(expectName(queue, 'queue', 255, 0), { paused: false })
+    this.#ferry.expectCapability('pause')
+    await this.#ferry.store.configure(expectName(queue, 'queue', 255, 0), { paused: false })
   }
 
   /** Sets a queue's own concurrency and priority, for all workers of all processes. What is not given stays. */
   async configure(queue: string, options: QueueOptions): Promise<void> {
-    this.#need('limits')
+    this.#ferry.expectCapability('limits')
     expectKnown(options, ['concurrency', 'priority'], 'configure()')
     const { concurrency, priority } = options
-    await this.#store.configure(expectName(queue, 'queue', 255, 0), {
+    await this.#ferry.store.configure(expectName(queue, 'queue', 255, 0), {
       ...(concurrency === undefined
         ? {}
         : { concurrency: concurrency === null ? null : expectWhole(concurrency, 'concurrency', 0, 1_000_000) }),
@@ -235,11 +216,11 @@ export class Jobs {
     id: string,
     options: { readonly after?: number; readonly limit?: number } = {},
   ): Promise<readonly (Omit<StoredLogLine, 'data'> & { readonly data: unknown })[]> {
-    this.#need('logs')
+    this.#ferry.expectCapability('logs')
     expectKnown(options, ['after', 'limit'], 'logs()')
-    await this.logbook.flush()
+    await this.#ferry.logbook.flush()
     const limit = options.limit === undefined ? 1_000 : expectWhole(options.limit, 'limit', 1, 10_000)
-    const lines = await this.#store.logs(expectName(id, 'id'), limit, options.after ?? 0)
+    const lines = await this.#ferry.store.logs(expectName(id, 'id'), limit, options.after ?? 0)
     return lines.map((line) => ({ ...line, data: line.data === undefined ? undefined : JSON.parse(line.data) }))
   }
 
@@ -250,12 +231,12 @@ export class Jobs {
     expectOneOf(type, 'type', eventTypes)
     expectFunction(listener, 'listener')
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the type was subscribed to, so it is the event's
-    return this.events.on(type, (event): unknown => listener(event as EventOf<T>))
+    return this.#ferry.events.on(type, (event): unknown => listener(event as EventOf<T>))
   }
 
   /** What is in force in the store, and what is wrong with it. */
   async report(): Promise<readonly Finding[]> {
-    return await this.#store.report()
+    return await this.#ferry.store.report()
   }
 
   /** Stops every worker (`grace` as in `Worker.stop`), stores what is still to be stored and closes the store. A second call joins the first. */
@@ -270,102 +251,17 @@ export class Jobs {
     await this.close()
   }
 
-  /** The policy of a task that was enqueued or worked here. */
-  policyOfTask(task: string): ResolvedPolicy | undefined {
-    return this.#policies.get(task)
-  }
-
-  /** @throws UnsupportedError when the store has no transactions · UsageError when it is none */
-  expectTx(tx: unknown): unknown {
-    this.#need('transaction')
-    if (typeof tx !== 'object' || tx === null)
-      throw new UsageError(`Expected \`tx\` to be an open transaction's handle, got ${show(tx)}`)
-    return tx
-  }
-
-  /** A worker of ours works from now on. @throws UsageError once closed */
-  started(worker: Worker): void {
-    this.#open()
-    this.#workers.add(worker)
-  }
-
-  /** A worker of ours has stopped. */
-  stopped(worker: Worker): void {
-    this.#workers.delete(worker)
-  }
-
-  async #enqueueAll(
-    entries: readonly Entry[],
-    parent: string | undefined,
-    options: object = {},
-  ): Promise<readonly Enqueued[]> {
-    this.#open()
+  async #enqueueMany(entries: readonly Entry[], options: object): Promise<readonly Enqueued[]> {
     expectKnown(options, ['tx'], 'enqueueMany()')
-    expectEntries(entries)
-    if (entries.length === 0) return []
-    const now = this.clock.now()
-    const prepared: Prepared[] = []
-    for (const entry of entries) {
-      const one = prepare(this.#known(entry), this.ids, now, parent)
-      prepared.push(one instanceof Promise ? await one : one) // one after the other: ids in the order of the entries
-    }
-    const enqueued = await this.#turns.take(prepared, () =>
-      storePrepared(prepared, (batch) => this.#inserts.add(batch)),
-    )
-    this.#tell(entries, enqueued)
-    return enqueued
-  }
-
-  #enqueueIn(entries: readonly Entry[], tx: unknown): readonly Enqueued[] {
-    this.#open()
-    const handle = this.expectTx(tx)
-    expectEntries(entries)
-    const now = this.clock.now()
-    const prepared = entries.map((entry) => prepareNow(this.#known(entry), this.ids, now, undefined))
-    const enqueued = storePrepared(prepared, (batch) => {
-      const results = this.#store.insert([batch], now, handle)
-      if (results instanceof Promise) throw new UsageError('The store cannot enqueue in a synchronous transaction')
-      return results[0] ?? { ok: false, holders: [] }
-    })
-    if (enqueued instanceof Promise) throw new UsageError('The store cannot enqueue in a synchronous transaction')
-    return enqueued
-  }
-
-  #tell(entries: readonly Entry[], enqueued: readonly Enqueued[]): void {
-    if (!this.events.heard('enqueued')) return
-    for (const [i, { id, outcome }] of enqueued.entries()) {
-      const entry = entries[i]
-      if (entry !== undefined)
-        this.events.emit({
-          type: 'enqueued',
-          id,
-          outcome,
-          task: entry.task.name,
-          queue: entry.options.queue ?? entry.task.queue,
-        })
-    }
-  }
-
-  #known(entry: Entry): Entry {
-    expectTask(entry?.task)
-    this.#policies.set(entry.task.name, entry.task.policy)
-    return entry
+    return await this.#enqueuer.many(entries)
   }
 
   async #close(options: { readonly grace?: Duration }): Promise<void> {
+    this.#ferry.close()
     await Promise.all([...this.#workers].map((worker) => worker.stop(options)))
-    await this.#inserts.idle()
-    await this.logbook.flush()
-    await this.#store.close()
-  }
-
-  #need(capability: Capability): void {
-    this.#open()
-    if (!this.#store.capabilities.has(capability)) throw new UnsupportedError(capability, this.#store.name)
-  }
-
-  #open(): void {
-    if (this.#closing !== undefined) throw new UsageError('These jobs are closed. Open them again')
+    await this.#enqueuer.idle()
+    await this.#ferry.logbook.flush()
+    await this.#ferry.store.close()
   }
 }
 
@@ -388,13 +284,4 @@ const eventTypes: readonly (EventType | '*')[] = [
 /** With a transaction everything happens at once; without one, even what is wrong comes as a rejection. */
 function hasTx(options: { readonly tx?: unknown }): boolean {
   return typeof options === 'object' && options !== null && 'tx' in options
-}
-
-function expectEntries(entries: unknown): void {
-  if (!Array.isArray(entries))
-    throw new UsageError(`Expected an array of entries, each made by task.with(…), got ${show(entries)}`)
-}
-
-function expectTask(task: AnyTask | undefined): void {
-  if (typeof task?.check !== 'function') throw new UsageError(`Expected a task made by task(…), got ${show(task)}`)
 }

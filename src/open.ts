@@ -1,5 +1,6 @@
 import { UsageError } from './core/errors.ts'
 import { expectFunction, expectKnown, show, suggestion } from './core/expect.ts'
+import { Ferry } from './ferry.ts'
 import { Jobs } from './jobs.ts'
 import { attachLogger, type Logger } from './logger.ts'
 import { type Clock, systemClock } from './runtime/clock.ts'
@@ -52,9 +53,9 @@ export async function open(source: Source | readonly Source[], options: OpenOpti
     await store.close()
     throw error
   }
-  const jobs = new Jobs(store, options.clock ?? systemClock)
-  if (options.logger !== false) attachLogger(jobs.events, options.logger)
-  return jobs
+  const ferry = new Ferry(store, options.clock ?? systemClock)
+  if (options.logger !== false) attachLogger(ferry.events, options.logger)
+  return new Jobs(ferry)
 }
 
 async function toStore(source: Source | readonly Source[], options: OpenOptions): Promise<Store<unknown>> {

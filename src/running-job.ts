@@ -4,11 +4,14 @@ import type { Failure, Instant } from './core/job.ts'
 import { settle } from './core/lifecycle.ts'
 import { encodeResult } from './core/payload.ts'
 import type { Enqueued } from './enqueue.ts'
-import type { Jobs, SyncTransaction } from './jobs.ts'
+import type { Enqueuer } from './enqueuer.ts'
+import type { Ferry } from './ferry.ts'
+import type { Jobs } from './jobs.ts'
+import type { SyncTransaction } from './sync-transaction.ts'
 import type { JobLog } from './logbook.ts'
 import { policyOf } from './runtime/definition.ts'
 import type { Held } from './runtime/held.ts'
-import type { Awaitable, Store } from './store.ts'
+import type { Awaitable } from './store.ts'
 import type { EnqueueArgs, Task } from './task.ts'
 
 /**
@@ -36,11 +39,12 @@ export class RunningJob {
   /** What the job came from: enqueue, look up and steer other jobs. */
   readonly jobs: Jobs
   readonly #held: Held
-  readonly #store: Store<unknown>
+  readonly #ferry: Ferry
+  readonly #enqueuer: Enqueuer
   #log: JobLog | undefined
 
   /** Made by workers. */
-  constructor(held: Held, jobs: Jobs, store: Store<unknown>) {
+  constructor(held: Held, jobs: Jobs, ferry: Ferry, enqueuer: Enqueuer) {
     const { job } = held
     this.id = job.id
     this.task = job.task
@@ -55,7 +59,8 @@ export class RunningJob {
     this.lease = held.lease
     this.jobs = jobs
     this.#held = held
-    this.#store = store
+    this.#ferry = ferry
+    this.#enqueuer = enqueuer
   }
 
   /** Aborted when the run should stop. `signal.reason` is a TimeoutError, CancelledError, LeaseLostError or StoppedError. */
@@ -69,14 +74,14 @@ export class RunningJob {
   }
 
   get log(): JobLog {
-    this.#log ??= this.jobs.logbook.of(this.id, this.attempt, () => this.#held.ended)
+    this.#log ??= this.#ferry.logbook.of(this.id, this.attempt, () => this.#held.ended)
     return this.#log
   }
 
   /** Enqueues another job, which remembers this one as its parent. @throws as `Jobs.enqueue`, and LeaseLostError once the run has ended */
   async enqueue<In, Out>(task: Task<In, Out>, ...args: EnqueueArgs<NoInfer<In>>): Promise<Enqueued> {
     this.#alive()
-    return this.jobs.enqueueEntry(task.with(...args), this.id)
+    return await this.#enqueuer.one(task.with(...args), this.id)
   }
 
   /**
@@ -88,11 +93,11 @@ export class RunningJob {
   complete(result: unknown, options: { readonly tx: SyncTransaction }): void
   complete(result: unknown, options: { readonly tx: SyncTransaction }): Awaitable<void> {
     this.#alive()
-    const { jobs } = this
-    const now = jobs.clock.now()
+    const { store, clock } = this.#ferry
+    const now = clock.now()
     const outcome = { kind: 'succeeded', result: encodeResult(result) } as const
-    const write = settle(this.#held.job, outcome, policyOf(this.#held.job, jobs.policyOfTask(this.task)), now, 0)
-    return andThen(this.#store.apply([write], now, jobs.expectTx(options.tx)), ([answer]) => {
+    const write = settle(this.#held.job, outcome, policyOf(this.#held.job, this.#ferry.policyOfTask(this.task)), now, 0)
+    return andThen(store.apply([write], now, this.#ferry.expectTx(options.tx)), ([answer]) => {
       if (answer?.ok === true) {
         this.#held.completedInTx = true
         return

@@ -5,11 +5,12 @@ import { finished, type Instant, type Job, states } from './core/job.ts'
 import { cancel, type Edit, edit, remove, retry, type Write } from './core/lifecycle.ts'
 import { encode } from './core/payload.ts'
 import { toRunAt } from './core/schedule.ts'
+import type { Ferry } from './ferry.ts'
 import { type JobInfo, toInfo } from './info.ts'
 import { policyOf } from './runtime/definition.ts'
 import type { Clock } from './runtime/clock.ts'
 import type { JobFilter, Store } from './store.ts'
-import { expectPriority, type ResolvedPolicy } from './task.ts'
+import { expectPriority } from './task.ts'
 
 /** What a cancellation came to: done, asked of the worker that runs it, too late, or no such job. */
 export type Cancellation = 'cancelled' | 'requested' | 'finished' | 'missing'
@@ -42,17 +43,17 @@ const pageSize = 500
 export class Steering {
   readonly #store: Store<unknown>
   readonly #clock: Clock
-  readonly #policyOfTask: (task: string) => ResolvedPolicy | undefined
+  readonly #ferry: Ferry
 
-  constructor(store: Store<unknown>, clock: Clock, policyOfTask: (task: string) => ResolvedPolicy | undefined) {
-    this.#store = store
-    this.#clock = clock
-    this.#policyOfTask = policyOfTask
+  constructor(ferry: Ferry) {
+    this.#store = ferry.store
+    this.#clock = ferry.clock
+    this.#ferry = ferry
   }
 
   async cancel(id: string, reason: string): Promise<Cancellation> {
     const before = await this.#change(id, (job, now) =>
-      cancel(job, reason, policyOf(job, this.#policyOfTask(job.task)).retention, now),
+      cancel(job, reason, policyOf(job, this.#ferry.policyOfTask(job.task)).retention, now),
     )
     if (before === undefined) return 'missing'
     if (finished(before.state)) return 'finished'

@@ -3,8 +3,7 @@ import { TimeoutError } from './core/errors.ts'
 import { expectKnown } from './core/expect.ts'
 import { finished } from './core/job.ts'
 import { type JobInfo, toInfo } from './info.ts'
-import type { Jobs } from './jobs.ts'
-import type { Store } from './store.ts'
+import type { Ferry } from './ferry.ts'
 
 export interface WaitOptions {
   /** How long to wait. Default: for ever. */
@@ -16,15 +15,10 @@ export interface WaitOptions {
 const pollMs = 1_000
 
 /** Looks at the job whenever something may have happened to it: an event of this process, a bell of the store, or the poll. */
-export async function waitFor(
-  jobs: Jobs,
-  store: Store<unknown>,
-  id: string,
-  options: WaitOptions,
-): Promise<JobInfo | undefined> {
+export async function waitFor(ferry: Ferry, id: string, options: WaitOptions): Promise<JobInfo | undefined> {
   expectKnown(options, ['timeout', 'signal'], 'wait()')
   const timeoutMs = options.timeout === undefined ? undefined : toMs(options.timeout, 'timeout')
-  const { clock, events } = jobs
+  const { store, clock, events } = ferry
   const end = timeoutMs === undefined ? Number.POSITIVE_INFINITY : clock.now() + timeoutMs
   let wake = (): void => undefined
   let heard = false

@@ -2,15 +2,15 @@ import { type Duration, toMs } from './core/duration.ts'
 import { StoppedError, UsageError } from './core/errors.ts'
 import { expectKnown, expectName, expectWhole } from './core/expect.ts'
 import { decode } from './core/payload.ts'
-import type { Jobs } from './jobs.ts'
+import type { Ferry } from './ferry.ts'
 import type { Middleware } from './middleware.ts'
 import type { Definition } from './runtime/definition.ts'
 import type { Held } from './runtime/held.ts'
 import { Heart } from './runtime/heart.ts'
 import { Producer } from './runtime/producer.ts'
 import { Upkeep } from './runtime/upkeep.ts'
-import { RunningJob } from './running-job.ts'
-import type { Bell, Store } from './store.ts'
+import type { RunningJob } from './running-job.ts'
+import type { Bell } from './store.ts'
 import type { AnyHandledTask, ResolvedPolicy } from './task.ts'
 
 export interface WorkOptions {
@@ -46,10 +46,19 @@ const lastExchangeMs = 5_000
 
 const optionNames = ['concurrency', 'queues', 'lease', 'poll', 'listen', 'upkeep']
 
+/** Whose worker it is. */
+export interface WorkerOwner {
+  readonly runningJob: (held: Held) => RunningJob
+  /** The steps around every run, as of now. */
+  readonly middleware: () => readonly Middleware[]
+  readonly started: (worker: Worker) => void
+  readonly stopped: (worker: Worker) => void
+}
+
 /** Runs jobs of some tasks until it is stopped. Made and started by `jobs.work`. */
 export class Worker {
-  readonly #jobs: Jobs
-  readonly #store: Store<unknown>
+  readonly #ferry: Ferry
+  readonly #owner: WorkerOwner
   readonly #listens: boolean
   readonly #producer: Producer
   readonly #heart: Heart
@@ -60,29 +69,23 @@ export class Worker {
   #hasten: ((graceMs: number) => void) | undefined
 
   /** @throws UsageError for bad options, a task twice, or a task without a handler */
-  constructor(
-    jobs: Jobs,
-    store: Store<unknown>,
-    tasks: readonly AnyHandledTask[],
-    options: WorkOptions,
-    middleware: () => readonly Middleware[],
-  ) {
+  constructor(ferry: Ferry, tasks: readonly AnyHandledTask[], options: WorkOptions, owner: WorkerOwner) {
     expectKnown(options, optionNames, 'work()')
     const leaseMs = options.lease === undefined ? 30_000 : toMs(options.lease, 'lease', 1_000)
     const pollMs = options.poll === undefined ? 5_000 : toMs(options.poll, 'poll', 10)
     const concurrency =
       options.concurrency === undefined ? 10 : expectWhole(options.concurrency, 'concurrency', 1, 100_000)
     const queues = options.queues?.map((queue) => expectName(queue, 'queues', 255, 0))
-    const { clock, events } = jobs
-    this.#jobs = jobs
-    this.#store = store
+    const { store, clock, events } = ferry
+    this.#ferry = ferry
+    this.#owner = owner
     this.#listens = options.listen ?? true
-    const definitions = this.#definitions(tasks, middleware)
+    const definitions = this.#definitions(tasks)
     this.#producer = new Producer({
       store,
       clock,
       events,
-      leases: jobs.ids,
+      leases: ferry.ids,
       definitions,
       queues,
       concurrency,
@@ -98,7 +101,7 @@ export class Worker {
       held: () => producer.held,
       drop: (held) => producer.drop(held),
     })
-    const policyOfTask = (task: string): ResolvedPolicy | undefined => jobs.policyOfTask(task)
+    const policyOfTask = (task: string): ResolvedPolicy | undefined => ferry.policyOfTask(task)
     this.#upkeep = options.upkeep === false ? undefined : new Upkeep({ store, clock, events, policyOfTask, pollMs })
   }
 
@@ -115,7 +118,8 @@ export class Worker {
   start(): void {
     if (this.#state === 'working') return
     if (this.#state === 'stopping') throw new UsageError('The worker is stopping. Await stop() before start()')
-    this.#jobs.started(this)
+    this.#ferry.expectOpen()
+    this.#owner.started(this)
     this.#state = 'working'
     this.#stopping = undefined
     if (this.#listens) this.#listen()
@@ -162,13 +166,13 @@ export class Worker {
     await this.#within(lastExchangeMs, this.#letGo())
     this.#state = 'idle'
     this.#stopping = undefined
-    this.#jobs.stopped(this)
+    this.#owner.stopped(this)
     return graceful
   }
 
   /** Whether `done` comes within the time. `hastens` is given the way to shorten it. */
   #within(ms: number, done: Promise<unknown>, hastens?: (hasten: (sooner: number) => void) => void): Promise<boolean> {
-    const { clock } = this.#jobs
+    const { clock } = this.#ferry
     let end = clock.now() + ms
     return new Promise((resolve) => {
       let callOff = clock.after(ms, () => resolve(false))
@@ -191,21 +195,18 @@ export class Worker {
     await this.#upkeep?.stop()
     const endListening = await listening?.catch(() => undefined)
     endListening?.()
-    await this.#jobs.logbook.flush()
+    await this.#ferry.logbook.flush()
   }
 
   #listen(): void {
     const ring = (bell: Bell): void => (bell === 'jobs' ? this.#producer.ring() : this.#heart.ring())
-    this.#endListening = (async () => await this.#store.listen(ring))()
+    this.#endListening = (async () => await this.#ferry.store.listen(ring))()
     this.#endListening.catch((error: unknown) =>
-      this.#jobs.events.emit({ type: 'error', error, during: 'listening; polling goes on' }),
+      this.#ferry.events.emit({ type: 'error', error, during: 'listening; polling goes on' }),
     )
   }
 
-  #definitions(
-    tasks: readonly AnyHandledTask[],
-    middleware: () => readonly Middleware[],
-  ): ReadonlyMap<string, Definition> {
+  #definitions(tasks: readonly AnyHandledTask[]): ReadonlyMap<string, Definition> {
     if (tasks.length === 0) throw new UsageError('Expected at least one task to work')
     const definitions = new Map<string, Definition>()
     for (const task of tasks) {
@@ -213,14 +214,15 @@ export class Worker {
         throw new UsageError(`Task "${task?.name}" has no handler. Give it one with task.handle(…)`)
       if (definitions.has(task.name)) throw new UsageError(`Task "${task.name}" is given twice`)
       const { backoff, retention, timeoutMs, concurrency } = task.policy
-      const execute = (held: Held): Promise<unknown> => this.#execute(task, held, middleware())
+      const execute = (held: Held): Promise<unknown> => this.#execute(task, held)
       definitions.set(task.name, { name: task.name, backoff, retention, timeoutMs, concurrency, execute })
     }
     return definitions
   }
 
-  #execute(task: AnyHandledTask, held: Held, middleware: readonly Middleware[]): Promise<unknown> {
-    const job = new RunningJob(held, this.#jobs, this.#store)
+  #execute(task: AnyHandledTask, held: Held): Promise<unknown> {
+    const job = this.#owner.runningJob(held)
+    const middleware = this.#owner.middleware()
     if (middleware.length === 0) return task.run(decode(held.job.payload), job)
     const from = async (i: number): Promise<unknown> => {
       const step = middleware[i]

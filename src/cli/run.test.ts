@@ -586,7 +586,7 @@ describe('logs', () => {
     const { id } = await jobs.enqueue(mail)
     const held = (await jobs.lease({ for: '1h' }))!
     held.log.info('looking up\u0007', { host: 'mx' })
-    await jobs.logbook.flush()
+    await jobs.logs(id) // once stored
     return { id, held, jobs }
   }
 
@@ -605,7 +605,7 @@ describe('logs', () => {
     const follow = start(['logs', id, '--follow', '--json'])
     await follow.stdout.until(/looking up/)
     held.log.warn('slow')
-    await jobs.logbook.flush()
+    await jobs.logs(id) // once stored
     await follow.stdout.until(/slow/)
     held.log.info('sent')
     await held.complete()

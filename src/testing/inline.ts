@@ -1,5 +1,6 @@
 import { CancelledError, LeaseLostError } from '../core/errors.ts'
 import { expectWhole } from '../core/expect.ts'
+import { type Ids, makeIds } from '../core/id.ts'
 import type { Job } from '../core/job.ts'
 import { claimed } from '../core/lifecycle.ts'
 import { prepare } from '../enqueue.ts'
@@ -31,9 +32,11 @@ export class Inline {
   readonly store: Store<unknown>
   readonly #inner: Store<unknown>
   readonly #hidden = new Map<string, Job>()
+  readonly #ids: Ids
 
-  constructor(store: Store<unknown>) {
+  constructor(store: Store<unknown>, clock: ManualClock) {
     this.#inner = store
+    this.#ids = makeIds(() => clock.random())
     this.store = throughStore(store, ({ verb, args }, next) => {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the arguments of `claim`
       const [request] = args as readonly ClaimRequest[]
@@ -54,7 +57,7 @@ export class Inline {
     payload: unknown,
     { attempt, ...options }: RunOptions,
   ): Promise<Result> {
-    const { job } = await prepare({ task, payload, options }, jobs.ids, clock.now(), undefined)
+    const { job } = await prepare({ task, payload, options }, this.#ids, clock.now(), undefined)
     const started = attempt === undefined ? 1 : expectWhole(attempt, 'attempt', 1, job.maxAttempts)
     const hidden = { ...job, unique: undefined, runAt: never }
     await this.#inner.insert([{ jobs: [{ job: hidden, ifHeld: 'keep' }] }], clock.now())

@@ -28,7 +28,7 @@ export async function openTesting(
   expectKnown(options, ['now', 'seed', 'logger'], 'openTesting()')
   const { logger, ...clockOptions } = options
   const clock = new ManualClock(clockOptions)
-  const inline = new Inline(toStore(source))
+  const inline = new Inline(toStore(source), clock)
   const jobs = await open(inline.store, { clock, ...(logger === undefined ? {} : { logger }) })
   return new Testing(jobs, clock, inline)
 }

@@ -1,6 +1,7 @@
 import { flushCompileCache } from 'node:module'
 
 import { type Jobs, open } from '../../src/index.ts'
+import type { Clock } from '../../src/runtime/clock.ts'
 import { Chance } from './chance.ts'
 import { fastClock, speedFor } from './clock.ts'
 import { Failpoints } from './failpoints.ts'
@@ -13,6 +14,7 @@ import { WatchedStore } from './watched-store.ts'
 export interface ChildProcess {
   readonly part: Part
   readonly jobs: Jobs
+  readonly clock: Clock
   readonly db: Handle
   readonly log: Log
   readonly chance: Chance
@@ -34,5 +36,5 @@ export async function begin(): Promise<ChildProcess> {
   db.exec('pragma busy_timeout = 5000; pragma synchronous = full')
   jobs.on('error', ({ error, during }) => log.write({ error: String(error), during }))
   jobs.on('lost', ({ job }) => log.write({ lost: job.id }))
-  return { part, jobs, db, log, chance, failpoints }
+  return { part, jobs, clock, db, log, chance, failpoints }
 }

@@ -59,11 +59,9 @@ async function enqueue(payloads: readonly Payload[], batch: number): Promise<rea
   if (batch % 3 === 2) return during('insert', () => enqueueInTransaction(entries))
   return await Promise.all(
     entries.map(async (entry) => {
-      const enqueued = await jobs.enqueueEntry(entry, undefined)
-      acknowledged([enqueued])
-      return enqueued
+      return acknowledged(await jobs.enqueueMany([entry]))
     }),
-  )
+  ).then((all) => all.flat())
 }
 
 function enqueueInTransaction(entries: readonly Entry[]): readonly Enqueued[] {

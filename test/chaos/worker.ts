@@ -7,7 +7,7 @@ import { die, during } from './failpoints.ts'
 import { type Kind, type Payload, tasks } from './kinds.ts'
 import { begin } from './process.ts'
 
-const { part, jobs, db, log, chance, failpoints } = await begin()
+const { part, jobs, clock, db, log, chance, failpoints } = await begin()
 const { leaseMs, bug } = part.plan
 const addEffect = db.prepare('insert into effect values (?, ?, ?, ?, ?)')
 const addChild = db.prepare('insert into child_of values (?, ?)')
@@ -45,7 +45,7 @@ const acts: Readonly<Record<Kind, (payload: Payload, job: RunningJob) => Promise
     })
   },
   snoozing: async (payload, job) => {
-    if (jobs.clock.now() < job.createdAt + 600) return snooze('300ms')
+    if (clock.now() < job.createdAt + 600) return snooze('300ms')
     return await transfer(payload, job)
   },
   long: async (_payload, job) => {
@@ -92,7 +92,7 @@ async function work(): Promise<void> {
 }
 
 function effect(job: RunningJob): void {
-  addEffect.run(job.id, job.lease, job.attempt, part.who, jobs.clock.now())
+  addEffect.run(job.id, job.lease, job.attempt, part.who, clock.now())
 }
 
 /** The effect and the end of the job in one transaction. */

@@ -55,9 +55,9 @@ export const enqueue: Verb = verb({
     const entry = { task: declared, payload, options: enqueueOptions }
     await prepare(entry, () => '', Date.now(), undefined) // so that no file is made for a job that is refused
     return await withNewStore(call, async (jobs) => {
-      const { id, outcome } = await jobs.enqueueEntry(entry, undefined)
-      if (terminal.json) terminal.give({ id, outcome })
-      else terminal.say(`${id} ${outcome}`)
+      const [enqueued] = await jobs.enqueueMany([entry])
+      if (terminal.json) terminal.give(enqueued)
+      else terminal.say(`${enqueued?.id} ${enqueued?.outcome}`)
       return 0
     })
   },

@@ -1,0 +1,62 @@
+import type { Capability } from './core/capability.ts'
+import { UnsupportedError, UsageError } from './core/errors.ts'
+import { show } from './core/expect.ts'
+import { type Ids, makeIds } from './core/id.ts'
+import { Logbook } from './logbook.ts'
+import type { Clock } from './runtime/clock.ts'
+import { Events } from './runtime/events.ts'
+import type { Store } from './store.ts'
+import type { AnyTask, ResolvedPolicy } from './task.ts'
+
+/** What the parts of one opened store share: the store, time, ids, events, logs, and the tasks met so far. */
+export class Ferry {
+  readonly store: Store<unknown>
+  readonly clock: Clock
+  readonly events: Events = new Events()
+  readonly ids: Ids
+  readonly logbook: Logbook
+  readonly #policies = new Map<string, ResolvedPolicy>()
+  #closed = false
+
+  constructor(store: Store<unknown>, clock: Clock) {
+    this.store = store
+    this.clock = clock
+    this.ids = makeIds(() => clock.random())
+    this.logbook = new Logbook(store, clock, this.events)
+  }
+
+  /** Remembers a task's policy: others may have to decide for its jobs. @throws UsageError unless it is a task */
+  learn(task: AnyTask | undefined): void {
+    if (typeof task?.check !== 'function') throw new UsageError(`Expected a task made by task(…), got ${show(task)}`)
+    this.#policies.set(task.name, task.policy)
+  }
+
+  /** The policy of a task that was enqueued or worked here. */
+  policyOfTask(task: string): ResolvedPolicy | undefined {
+    return this.#policies.get(task)
+  }
+
+  /** From now on every call is refused. */
+  close(): void {
+    this.#closed = true
+  }
+
+  /** @throws UsageError once closed */
+  expectOpen(): void {
+    if (this.#closed) throw new UsageError('These jobs are closed. Open them again')
+  }
+
+  /** @throws UsageError once closed · UnsupportedError when the store has no such capability */
+  expectCapability(capability: Capability): void {
+    this.expectOpen()
+    if (!this.store.capabilities.has(capability)) throw new UnsupportedError(capability, this.store.name)
+  }
+
+  /** @throws UnsupportedError when the store has no transactions · UsageError when it is none */
+  expectTx(tx: unknown): unknown {
+    this.expectCapability('transaction')
+    if (typeof tx !== 'object' || tx === null)
+      throw new UsageError(`Expected \`tx\` to be an open transaction's handle, got ${show(tx)}`)
+    return tx
+  }
+}
