@@ -4,6 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { type Backoff, backoffMs, type BackoffPolicy, defaultBackoff, toBackoff } from './backoff.ts'
 import { UsageError } from './errors.ts'
 
+fc.configureGlobal({ seed: Number(process.env['SEED'] ?? 1) }) // printed by vitest, and by a property that fails
+
 describe('toBackoff', () => {
   it.each<[Backoff, BackoffPolicy]>([
     ['5s', { type: 'fixed', delayMs: 5_000, maxMs: 5_000, jitter: 0 }],

@@ -4,6 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { fromMs, toMs } from './duration.ts'
 import { UsageError } from './errors.ts'
 
+fc.configureGlobal({ seed: Number(process.env['SEED'] ?? 1) }) // printed by vitest, and by a property that fails
+
 describe('toMs', () => {
   it.each([
     [0, 0],
@@ -72,7 +74,6 @@ describe('toMs', () => {
     null,
     undefined,
     true,
-    5n,
     {},
     [5],
     new Date(5),
@@ -111,6 +112,10 @@ describe('fromMs', () => {
   })
 
   it('shows what toMs reads back', () => {
-    fc.assert(fc.property(fc.nat({ max: 31_536_000_000_000 }), (ms) => expect(toMs(fromMs(ms), 'delay')).toBe(ms)))
+    fc.assert(
+      fc.property(fc.nat({ max: 31_536_000_000_000 }), (ms) => {
+        expect(toMs(fromMs(ms), 'delay')).toBe(ms)
+      }),
+    )
   })
 })

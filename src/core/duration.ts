@@ -45,5 +45,7 @@ function parse(value: unknown): number | undefined {
   if (typeof value !== 'string') return undefined
   const [, count, unit] = /^(\d{1,15}(?:\.\d{1,6})?)(ms|s|m|h|d|w)$/.exec(value) ?? []
   const one = units.find((known) => known === unit)
-  return one === undefined ? undefined : Number(count) * unitMs[one]
+  if (one === undefined) return undefined
+  // 15 digits: 1.1h must not become 3,960,000.0000000005 ms, which would be rounded up.
+  return Number((Number(count) * unitMs[one]).toPrecision(15))
 }

@@ -3,6 +3,8 @@ import { expect, it } from 'vitest'
 
 import { firstIdAt, makeIds } from './id.ts'
 
+fc.configureGlobal({ seed: Number(process.env['SEED'] ?? 1) }) // printed by vitest, and by a property that fails
+
 const T = 1_750_000_000_000
 
 /** The same numbers each time: a linear congruential generator. */

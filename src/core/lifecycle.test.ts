@@ -3,9 +3,11 @@ import { describe, expect, it } from 'vitest'
 
 import { aJob, ends, held, letGo, policy, running, T } from '../testing/contract/builders.ts'
 import { StateError, UsageError } from './errors.ts'
-import { finished, type Job, type State, states } from './job.ts'
+import { finished, type Job, type State, states, type Unique } from './job.ts'
 import { cancel, claimed, edit, fault, type Outcome, remove, retry, settle, type Write } from './lifecycle.ts'
 import { defaultRetention, type RetentionPolicy } from './retention.ts'
+
+fc.configureGlobal({ seed: Number(process.env['SEED'] ?? 1) }) // printed by vitest, and by a property that fails
 
 const smoke = { attempt: 1, at: T, name: 'string', message: 'smoke' }
 const lost = { attempt: 1, at: T, name: 'LeaseExpiredError', message: expect.stringContaining('The lease ran out') }
@@ -274,6 +276,7 @@ describe('fault', () => {
     ['being forgotten without being finished', aJob({ forgetAt: T })],
     ['waiting without an attempt left', aJob({ attempt: 3 })],
     ['waiting without a payload', aJob({ payload: undefined })],
+    ['running without a payload', { ...first, payload: undefined }],
     ['a key held by a finished job, but for a window', { ...done, unique: held('a', 'settled') }],
   ])('finds %s', (_, job) => {
     expect(fault(job)).toBeTypeOf('string')
@@ -292,10 +295,10 @@ const retention = fc.record<RetentionPolicy>({
   cancelled: keep,
   payload: fc.constantFrom('all', 'failed', 'none'),
 })
-const unique = fc.option(
-  fc.record({
+const unique: fc.Arbitrary<Job['unique']> = fc.option(
+  fc.record<Unique>({
     key: fc.constant('a'),
-    until: fc.constantFrom('claimed', 'settled', T - 1, T, T + 1),
+    until: fc.constantFrom<Unique['until'][]>('claimed', 'settled', T - 1, T, T + 1),
     held: fc.boolean(),
   }),
   { nil: undefined },

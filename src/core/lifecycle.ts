@@ -148,7 +148,7 @@ export function fault(job: Job): string | undefined {
   if (job.forgetAt !== undefined && !finished(job.state)) return 'only finished jobs are forgotten'
   if (job.attempt < 0 || (runs && job.attempt < 1)) return 'a running job has started at least once'
   if (job.state === 'pending' && job.attempt >= job.maxAttempts) return 'a waiting job has an attempt left'
-  if (job.state === 'pending' && job.payload === undefined) return 'a waiting job has its payload'
+  if (!finished(job.state) && job.payload === undefined) return 'a job keeps its payload until it has finished'
   if (job.unique?.held === true && finished(job.state) && typeof job.unique.until !== 'number')
     return 'only a window outlives its job'
   return undefined

@@ -4,6 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { PayloadError } from './errors.ts'
 import { decode, encode, encodeResult, payloadLimitBytes } from './payload.ts'
 
+fc.configureGlobal({ seed: Number(process.env['SEED'] ?? 1) }) // printed by vitest, and by a property that fails
+
 describe('encode', () => {
   it.each([
     [undefined, ''],

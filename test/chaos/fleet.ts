@@ -40,6 +40,8 @@ type Message = { readonly ready: true } | { readonly ran: true } | { readonly ba
 /** How the next member of a role is to be armed. */
 export type Arming = (role: Role) => Part['arm']
 
+const mostCrashes = 20
+
 /** The processes of a run. Whoever dies has a successor, until the fleet retires. */
 export class Fleet {
   readonly members = new Set<Member>()
@@ -65,6 +67,11 @@ export class Fleet {
 
   of(role: Role): readonly Member[] {
     return [...this.members].filter(({ part }) => part.role === role)
+  }
+
+  /** Members die without being killed, one after the other: nothing will come of it. */
+  get hopeless(): boolean {
+    return this.ends.filter(({ cause }) => cause === 'crashed').length > mostCrashes
   }
 
   /** How many jobs were enqueued. */

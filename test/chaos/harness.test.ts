@@ -28,7 +28,7 @@ describe('the checker of the kill test', () => {
       jobs: 400,
       leaseMs: 300,
       dir,
-      deadlineMs: 8_000,
+      deadlineMs: 6_000,
       points,
       bug,
     })

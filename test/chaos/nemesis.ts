@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Chance } from './chance.ts'
 import { killPoints, type Point, stallPoints, usualPasses } from './failpoints.ts'
 import type { Fleet, Member } from './fleet.ts'
-import { type Part, type Plan, type Role, slots } from './plan.ts'
+import { leastFired, type Part, type Plan, type Role, slots } from './plan.ts'
 
 /** What was done to the fleet, beside what its ends tell. */
 export interface Deeds {
@@ -12,7 +12,7 @@ export interface Deeds {
 }
 
 /** The share of the kills that processes inflict on themselves at failpoints. */
-const pointShare = 0.55
+const pointShare = 0.65
 
 /** How many more kills may be made than the work done so far asks for. They are spread evenly over the first nine tenths of the work. */
 const ahead = 4
@@ -72,15 +72,15 @@ export class Nemesis {
 
   /** How the next process of this role is to be armed: most are, at the point that has fired least. */
   arm(role: Role): Part['arm'] {
-    if (this.#chance.next() < 0.15) return undefined
     const stall = role === 'worker' && this.#chance.next() < 0.25
-    if (!stall && !this.#armDue()) return undefined
     const firing = [...this.#fleet.ends.map((end) => end.point), ...this.#armed().map(({ part }) => part.arm?.point)]
     const seen = (one: Point): number => firing.filter((other) => other === one).length
     const candidates = (stall ? stallPoints : killPoints[role]).filter(
       (point) => this.#plan.points?.includes(point) ?? true,
     )
     const least = Math.min(...candidates.map(seen))
+    const wanting = least <= leastFired(this.#plan)
+    if (!wanting && !stall && (this.#chance.next() < 0.15 || !this.#armDue())) return undefined
     const point = this.#chance.pick(candidates.filter((one) => seen(one) === least))
     if (point === undefined) return undefined
     return { point, pass: this.#chance.between(1, Math.min(usualPasses(point), this.#plan.kills)) }

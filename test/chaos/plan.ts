@@ -53,6 +53,11 @@ export function poisonJobs(plan: Plan): number {
   return Math.ceil(plan.kills / 25)
 }
 
+/** How often each failpoint must have fired, or the run proves nothing. */
+export function leastFired(plan: Plan): number {
+  return Math.floor(plan.kills / 50)
+}
+
 /** A new folder, in memory where there is one: that makes kills seven times as fast, and a SIGKILL does not test the disk anyway. */
 export function makeDir(parent?: string): string {
   return mkdtempSync(join(parent ?? (existsSync('/dev/shm') ? '/dev/shm' : tmpdir()), 'jobferry-torture-'))

@@ -9,7 +9,7 @@ import type { Kind } from './kinds.ts'
 import type { Remains } from './ledger.ts'
 import type { Complain, Life, Lives } from './lives.ts'
 import { readLogs } from './log.ts'
-import type { Plan } from './plan.ts'
+import { leastFired, type Plan } from './plan.ts'
 
 /** Kinds whose effect is written in the transaction that completes them. */
 const transactional: ReadonlySet<Kind> = new Set<Kind>([
@@ -177,7 +177,7 @@ export function judgeProcesses({ plan, epoch, ends }: Remains, lives: Lives, com
 
 /** A run that did not hit what it was to hit proves nothing. */
 export function judgeCoverage({ plan, ends }: Remains, lives: Lives, complain: Complain): void {
-  const least = Math.floor(plan.kills / 50)
+  const least = leastFired(plan)
   for (const point of points) {
     const times = timesFired(point, ends)
     if (times < least) complain('coverage', `${point} fired ${times} times, where ${least} are the least`)

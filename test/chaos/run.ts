@@ -28,12 +28,12 @@ export interface Progress {
 export async function torture(plan: Plan, tell: (progress: Progress) => void = () => undefined): Promise<Verdict> {
   const file = files.database(plan.dir)
   const epoch = Date.now()
-  const over = (): boolean => Date.now() > epoch + plan.deadlineMs
   await using jobs = await open(`sqlite:${file}`)
   startTape(file)
   using db = new DatabaseSync(file)
   const fleet = new Fleet(plan, epoch)
   const nemesis = new Nemesis(plan, fleet)
+  const over = (): boolean => Date.now() > epoch + plan.deadlineMs || fleet.hopeless
   try {
     fleet.start((role) => nemesis.arm(role))
     await rage(plan, jobs, fleet, nemesis, tell, over)

@@ -122,11 +122,12 @@ export async function planted<T>({ bug, changes }: Mutant, body: () => Promise<T
   DatabaseSync.prototype.exec = function (sql) {
     return exec.call(this, spoil(sql))
   }
+  let result: T
   try {
-    return await body()
+    result = await body()
   } finally {
     Object.assign(DatabaseSync.prototype, { prepare, exec })
-    if (missing.size > 0)
-      throw new Error(`"${bug}" was not planted: no SQL has ${[...missing].map(([find]) => find).join(' or ')}`)
   }
+  if (missing.size === 0) return result
+  throw new Error(`"${bug}" was not planted: no SQL has ${[...missing].map(([find]) => find).join(' or ')}`)
 }

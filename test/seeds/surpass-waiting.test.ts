@@ -169,7 +169,7 @@ describe('what the seeds do not tell', () => {
       [2, 1_000, 'TypeError', 'attempt 2'],
       [3, 2_000, 'TypeError', 'attempt 3'],
     ])
-    expect(failures[0]?.stack).toContain('surpass.test.ts')
+    expect(failures[0]?.stack).toContain('surpass-waiting.test.ts')
     expect(failures[0]?.stack).toContain('Caused by: Error: the reason')
   })
 

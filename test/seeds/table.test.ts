@@ -15,10 +15,10 @@ interface Row {
 const rows: readonly Row[] = readFileSync(join(root, page), 'utf8')
   .split('\n')
   .flatMap((line) => {
-    const [, letter, first, last] = /^\| ([LBS])(\d+)(?:–[LBS](\d+))? \|/.exec(line) ?? []
+    const [, letter, first, last] = /^\| ([LBS])(\d+)(?:–[LBS](\d+))? *\|/.exec(line) ?? []
     if (letter === undefined) return []
     const numbers = range(Number(first), Number(last ?? first)).map((n) => `${letter}${n}`)
-    const tests = [...line.matchAll(/\[[\w-]+\]\(\.\.\/\.\.\/([^)]+)\): (.+?)(?=<br>| \|$)/g)].map(
+    const tests = [...line.matchAll(/\[[\w-]+\]\(\.\.\/\.\.\/([^)]+)\): (.+?)(?=<br>| *\|$)/g)].map(
       ([, file = '', title = '']) => ({ file, title: `${letter}${first}: ${title}` }),
     )
     return [{ numbers, tests }]

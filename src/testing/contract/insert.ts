@@ -83,9 +83,9 @@ export const insert: readonly Case[] = [
       ]
       const jobs = await add(store, ...payloads.map((payload) => aJob({ payload })))
       // Not deepStrictEqual: it would take minutes to show how two mebibytes differ.
-      const read = await store.get(ids(jobs))
+      const stored = await store.get(ids(jobs))
       for (const [i, payload] of payloads.entries())
-        ok(isDeepStrictEqual(read[i]?.payload, payload), `payload ${i} as read`)
+        ok(isDeepStrictEqual(stored[i]?.payload, payload), `payload ${i} as read`)
       const taken = new Map((await take(store)).map((job) => [job.id, job.payload]))
       for (const { id, payload } of jobs) ok(isDeepStrictEqual(taken.get(id), payload), `the payload of ${id} as taken`)
     },

@@ -170,10 +170,7 @@ export const expiry: readonly Case[] = [
       const seen = [await store.expired(end, 9), await store.expired(end, 9)]
       const rescues = seen.map(({ jobs }): readonly Write[] => jobs.map((lost) => ends(lost, { kind: 'expired' }, end)))
       const answers = await Promise.all(rescues.map(async (writes) => await store.apply(writes, end)))
-      deepStrictEqual(
-        answers.flat().map((answer) => answer.ok),
-        [true, false],
-      )
+      deepStrictEqual(answers.flat().filter(({ ok }) => ok).length, 1)
       const rescued = at(at(rescues, 0), 0).after
       deepStrictEqual(await store.apply([succeed(job)], end), [{ ok: false, current: rescued }])
       deepStrictEqual(await read(store, job), rescued)

@@ -102,6 +102,18 @@ export const unique: readonly Case[] = [
     },
   },
   {
+    promise: 'holds a key against jobs of another connection',
+    needs: ['dedupe', 'another'],
+    async run({ store, another }) {
+      const other = await there(another)()
+      const holder = await addOne(store, { unique: held('a', 'settled') })
+      await expectHeldBy(other, held('a', 'settled'), holder)
+      const [one, two] = [aJob({ unique: held('b') }), aJob({ unique: held('b') })]
+      const results = await Promise.all([offer(store, [one]), offer(other, [two])])
+      deepStrictEqual(results.filter((result) => holders(result, 1)[0] === undefined).length, 1)
+    },
+  },
+  {
     promise: 'keeps the keys of each queue apart',
     needs: ['dedupe'],
     async run({ store }) {
