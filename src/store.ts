@@ -31,6 +31,7 @@ export interface Store<Tx = never> {
    *
    * A job whose unique key is held is not added: the result names the holder. A key whose window has passed (`until <= now`) is free.
    * A batch is refused, and changes nothing, when a job marked `refuse` meets a holder or when one of its writes is stale.
+   * An id that is there already fails the whole call, as does a row with a fault (`core/lifecycle.ts#fault`): nothing of it is stored.
    * Within a batch, jobs come after writes and in order, so that a later job can collide with an earlier one. Rings once when anything
    * was added; inside a caller's transaction there is nobody to ring for yet, and `listen` finds it after the commit.
    */
@@ -48,7 +49,8 @@ export interface Store<Tx = never> {
   claim(request: ClaimRequest): Awaitable<Claimed>
 
   /**
-   * Stores each row whose `rev` is still that of `before`, in order; a later write may build on an earlier one of the same call.
+   * Stores each row whose `rev` is still that of `before`, in order; a later write may build on an earlier one of the same call, and is
+   * refused with it if that one is refused.
    *
    * A refused write changes nothing and returns the job as it is now, so that the core can decide again. A row that asks for a unique key
    * (`unique.held`) which another job holds is stored without it (`held: false`). With `tx`, everything happens inside the caller's
