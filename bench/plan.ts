@@ -1,0 +1,68 @@
+/** How much of everything. */
+export interface Plan {
+  /** Rounds of each work; figures are medians of these. */
+  readonly rounds: number
+  /** About how long the timed part of a round is to last; each contender gets as many jobs as it can do in it. */
+  readonly sliceMs: number
+  /** The most jobs in a round, whatever the contender's speed. */
+  readonly maxJobs: number
+  /** Pick-ups in each round. */
+  readonly pickups: number
+  /** Claims in each round, at each size. */
+  readonly claims: number
+  /** How many jobs wait when claims are timed. */
+  readonly sizes: readonly { readonly work: string; readonly waiting: number }[]
+  /** A thousand wait then, and so many are finished and kept beside them. */
+  readonly finished: { readonly work: string; readonly finished: number }
+  /** A contender that takes longer to fill up to a size sits it out. */
+  readonly fillMs: number
+  /** Claims at one size end after so long, however few they were. */
+  readonly claimsMs: number
+  /** No single order may take longer. */
+  readonly orderMs: number
+  /** Jobs run while memory is watched, in lots. None: the work is left out. */
+  readonly memory: { readonly jobs: number; readonly each: number } | undefined
+  /**
+   * When the run should be over, counted from its start. A work that is behind its share of that ends after its first round, and none is begun
+   * later.
+   */
+  readonly totalMs: number
+}
+
+const sizes = [
+  { work: 'growth-1k', waiting: 1_000 },
+  { work: 'growth-100k', waiting: 100_000 },
+  { work: 'growth-1m', waiting: 1_000_000 },
+  { work: 'growth-10m', waiting: 10_000_000 },
+]
+
+export const fullPlan: Plan = {
+  rounds: 5,
+  sliceMs: 700,
+  maxJobs: 300_000,
+  pickups: 100,
+  claims: 10,
+  sizes,
+  finished: { work: 'growth-finished-1m', finished: 1_000_000 },
+  fillMs: 200_000,
+  claimsMs: 30_000,
+  orderMs: 300_000,
+  memory: { jobs: 1_000_000, each: 50_000 },
+  totalMs: Number.POSITIVE_INFINITY,
+}
+
+/** Ends within 50 s on two busy cores: what is late is cut short, and said. */
+export const quickPlan: Plan = {
+  rounds: 3,
+  sliceMs: 35,
+  maxJobs: 20_000,
+  pickups: 20,
+  claims: 10,
+  sizes: sizes.slice(0, 2),
+  finished: { work: 'growth-finished-30k', finished: 30_000 },
+  fillMs: 1_000,
+  claimsMs: 300,
+  orderMs: 6_000,
+  memory: undefined,
+  totalMs: 42_000,
+}
