@@ -10,6 +10,7 @@ import { measureMemory, measurePickup, measurePickupCross, measureRate } from '.
 import { installPeers } from './peers.ts'
 import { fullPlan, type Plan, quickPlan } from './plan.ts'
 import { conditions, gaps, jsonLine, load, table } from './report.ts'
+import { warmUp } from './warm-up.ts'
 import { rateWorks } from './works.ts'
 
 const usage = `npm run bench -- <${[...engines.keys()].join('|')}> [--quick] [--work a,b] [--json FILE] [--dir FOLDER]
@@ -65,6 +66,7 @@ const measured: Measured[] = []
 const skipped: string[] = []
 try {
   console.log(`${conditions(folder)}\n${described(plan)}\n`)
+  await warmUp(bench)
   for await (const one of measure(bench)) {
     measured.push(one)
     const ours = one.results[0]?.figure

@@ -89,7 +89,17 @@ export function store(
   insert: (batch: Batch) => Awaitable<BatchResult>,
   round = 0,
 ): Awaitable<readonly Enqueued[]> {
+  if (prepared.every(({ job }) => job.unique === undefined)) return add(prepared, insert)
   return attempt(new Plan(prepared), prepared, insert, round)
+}
+
+/** Without unique keys there is nothing to meet. */
+function add(
+  prepared: readonly Prepared[],
+  insert: (batch: Batch) => Awaitable<BatchResult>,
+): Awaitable<readonly Enqueued[]> {
+  const batch = { jobs: prepared.map(({ job }) => ({ job, ifHeld: 'keep' as const })) }
+  return andThen(insert(batch), () => prepared.map(({ job }) => ({ id: job.id, outcome: 'added' as const })))
 }
 
 function attempt(

@@ -1,9 +1,10 @@
 import { UsageError } from './core/errors.ts'
 import { show } from './core/expect.ts'
+import type { Instant } from './core/job.ts'
 import { type Enqueued, type Prepared, prepare, prepareNow, store, Turns } from './enqueue.ts'
 import type { Ferry } from './ferry.ts'
 import { Batcher } from './runtime/batcher.ts'
-import type { Batch, BatchResult } from './store.ts'
+import type { Awaitable, Batch, BatchResult } from './store.ts'
 import type { Entry } from './task.ts'
 
 /** Checks entries and stores their jobs; enqueues made in one turn of the event loop share a trip to the store. */
@@ -17,25 +18,28 @@ export class Enqueuer {
     this.#inserts = new Batcher(ferry.clock, (batches) => ferry.store.insert(batches, ferry.clock.now()))
   }
 
+  /** @param parent the job whose handler enqueues it */
   async one(entry: Entry, parent?: string): Promise<Enqueued> {
-    return only(await this.many([entry], parent))
+    this.#ferry.expectOpen()
+    const prepared = this.#prepare(entry, this.#ferry.clock.now(), parent)
+    const [enqueued] = await this.#store([prepared instanceof Promise ? await prepared : prepared])
+    this.#tell(entry, enqueued)
+    return given(enqueued)
   }
 
-  /** All or none, in order. @param parent the job whose handler enqueues them */
-  async many(entries: readonly Entry[], parent?: string): Promise<readonly Enqueued[]> {
-    const { clock, ids } = this.#ferry
+  /** All or none, in order. */
+  async many(entries: readonly Entry[]): Promise<readonly Enqueued[]> {
     this.#ferry.expectOpen()
     expectEntries(entries)
     if (entries.length === 0) return []
-    const now = clock.now()
+    const now = this.#ferry.clock.now()
     const prepared: Prepared[] = []
     for (const entry of entries) {
-      this.#ferry.learn(entry?.task)
-      const one = prepare(entry, ids, now, parent)
+      const one = this.#prepare(entry, now, undefined)
       prepared.push(one instanceof Promise ? await one : one) // one after the other: ids in the order of the entries
     }
-    const enqueued = await this.#turns.take(prepared, () => store(prepared, (batch) => this.#inserts.add(batch)))
-    this.#tell(entries, enqueued)
+    const enqueued = await this.#store(prepared)
+    if (this.#ferry.events.heard('enqueued')) for (const [i, entry] of entries.entries()) this.#tell(entry, enqueued[i])
     return enqueued
   }
 
@@ -57,7 +61,7 @@ export class Enqueuer {
   }
 
   oneInTx(entry: Entry, tx: unknown): Enqueued {
-    return only(this.inTx([entry], tx))
+    return given(this.inTx([entry], tx)[0])
   }
 
   /** Resolves once every enqueue so far has its answer. */
@@ -65,22 +69,27 @@ export class Enqueuer {
     await this.#inserts.idle()
   }
 
-  #tell(entries: readonly Entry[], enqueued: readonly Enqueued[]): void {
+  #prepare(entry: Entry, now: Instant, parent: string | undefined): Awaitable<Prepared> {
+    this.#ferry.learn(entry?.task)
+    return prepare(entry, this.#ferry.ids, now, parent)
+  }
+
+  #store(prepared: readonly Prepared[]): Awaitable<readonly Enqueued[]> {
+    const go = (): Awaitable<readonly Enqueued[]> => store(prepared, (batch) => this.#inserts.add(batch))
+    return prepared.some(({ onConflict }) => onConflict === 'replace') ? this.#turns.take(prepared, go) : go()
+  }
+
+  #tell({ task, options }: Entry, enqueued: Enqueued | undefined): void {
     const { events } = this.#ferry
-    if (!events.heard('enqueued')) return
-    for (const [i, { id, outcome }] of enqueued.entries()) {
-      const entry = entries[i]
-      if (entry === undefined) continue
-      const { task, options } = entry
-      events.emit({ type: 'enqueued', id, outcome, task: task.name, queue: options.queue ?? task.queue })
-    }
+    if (enqueued === undefined || !events.heard('enqueued')) return
+    const { id, outcome } = enqueued
+    events.emit({ type: 'enqueued', id, outcome, task: task.name, queue: options.queue ?? task.queue })
   }
 }
 
-function only(enqueued: readonly Enqueued[]): Enqueued {
-  const [one] = enqueued
-  if (one === undefined) throw new Error('The store gave no answer')
-  return one
+function given(enqueued: Enqueued | undefined): Enqueued {
+  if (enqueued === undefined) throw new Error('The store gave no answer')
+  return enqueued
 }
 
 function expectEntries(entries: unknown): void {

@@ -69,25 +69,35 @@ export class ShardedStore implements Store<unknown> {
     return this.#spread(batches, routes, (shard, own) => shard.insert(own, now, tx))
   }
 
+  /**
+   * A shard that fails does not take the others down with it: what they gave and stored counts, and its own writes come again with the next
+   * claim. When nothing came of the others, its error is thrown.
+   */
   async claim(request: ClaimRequest): Promise<Claimed> {
     const settled = new Map<Write, WriteResult>()
     const jobs: Job[] = []
     const nexts: Instant[] = []
+    const errors: unknown[] = []
     const first = this.#turn++ % this.#shards.length
     for (let i = 0; i < this.#shards.length; i++) {
       const at = (first + i) % this.#shards.length
       const settle = (request.settle ?? []).filter((write) => this.#of(write.before.queue) === at)
       const limit = request.limit - jobs.length
-      const claimed = await this.#shard(at).claim({ ...request, limit, tasks: left(request.tasks, jobs), settle })
-      for (const [j, write] of settle.entries())
-        settled.set(write, claimed.settled[j] ?? { ok: false, current: undefined })
-      jobs.push(...claimed.jobs)
-      if (claimed.nextRunAt !== undefined) nexts.push(claimed.nextRunAt)
+      try {
+        const claimed = await this.#shard(at).claim({ ...request, limit, tasks: left(request.tasks, jobs), settle })
+        for (const [j, write] of settle.entries())
+          settled.set(write, claimed.settled[j] ?? { ok: false, current: undefined })
+        jobs.push(...claimed.jobs)
+        if (claimed.nextRunAt !== undefined) nexts.push(claimed.nextRunAt)
+      } catch (error) {
+        errors.push(error)
+      }
     }
+    if (errors.length > 0 && jobs.length === 0 && settled.size === 0) throw errors[0]
     const short = jobs.length < request.limit || request.limit === 0
     return {
       jobs,
-      settled: (request.settle ?? []).map((write) => settled.get(write) ?? { ok: false, current: undefined }),
+      settled: (request.settle ?? []).map((write) => settled.get(write) ?? { ok: false, current: write.before }),
       nextRunAt: short && nexts.length > 0 ? Math.min(...nexts) : undefined,
     }
   }

@@ -18,7 +18,12 @@ export interface SqliteOptions {
   readonly busyTimeout?: Duration
   /** What the names of our tables begin with. Default `jobferry_`. Two prefixes in one file are two separate installations. */
   readonly prefix?: string
-  /** Opens a file with another driver, such as better-sqlite3: `(file) => new Database(file)`. Default: node:sqlite. */
+  /**
+   * Opens a file with another driver, such as better-sqlite3: `(file) => new Database(file)`. Default: node:sqlite.
+   *
+   * A program that opens the same file itself must do so with this driver: two SQLite libraries in one process do not see each other's
+   * locks, and can destroy the file.
+   */
   readonly driver?: (file: string) => SqliteHandle
   /** Opens the file although the driver's SQLite has the WAL-reset fault, which can corrupt a file that several connections write to. */
   readonly allowUnsafeSqlite?: boolean

@@ -50,9 +50,9 @@ export function toJob(row: Row, lane: Lane): Job {
   }
 }
 
-/** The values for `insertPlain`: a job that has never run. */
-export function plainValues(job: Job, lane: Lane): SqliteValue[] {
-  return [
+/** Adds the values for `insertPlain`, of a job that has never run, to those of others. */
+export function pushPlain(values: SqliteValue[], job: Job, lane: Lane): void {
+  values.push(
     job.id,
     lane.id,
     lane.queue.id,
@@ -66,7 +66,7 @@ export function plainValues(job: Job, lane: Lane): SqliteValue[] {
     job.parent ?? null,
     job.policy === undefined ? null : JSON.stringify(job.policy),
     job.payload ?? null,
-  ]
+  )
 }
 
 /** Whether `insertPlain` stores all of the job: what it leaves out has its default. */

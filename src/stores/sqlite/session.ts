@@ -19,7 +19,7 @@ import type { Connection, Row, SqliteValue } from './connection.ts'
 import { type Lane, Lanes } from './lanes.ts'
 import {
   isPlain,
-  plainValues,
+  pushPlain,
   stateNames,
   stateNumbers,
   toJob,
@@ -102,7 +102,9 @@ export class Session {
     if (job.unique?.held === true || !isPlain(job) || this.lanes.uncounted >= mostUncounted) return false
     const lane = this.lanes.known(job)
     if (lane === undefined) return false
-    this.connection.sql(this.#insertText(1)).run(...plainValues(job, lane))
+    const values: SqliteValue[] = []
+    pushPlain(values, job, lane)
+    this.connection.sql(this.#insertText(1)).run(...values)
     this.lanes.addedAlone(lane)
     this.#bells.add('jobs')
     return true
@@ -264,7 +266,7 @@ export class Session {
       if (job === undefined || !isPlain(job)) break
       const lane = this.lanes.of(job)
       this.lanes.count(lane, 'pending', 1)
-      values.push(...plainValues(job, lane))
+      pushPlain(values, job, lane)
     }
     this.connection.sql(this.#insertText(end - from)).run(...values)
     return end - from
