@@ -66,22 +66,17 @@ export class HeldJob {
     return this.#log
   }
 
-  /** True for exactly one holder. @throws PayloadError for a result that is not JSON */
-  async complete(result?: unknown): Promise<boolean> {
-    return await this.#end({ kind: 'succeeded', result: encodeResult(result) })
-  }
-
   /**
-   * Completes inside the caller's own transaction, so that effects and completion are stored together or not at all. With a synchronous
-   * handle it is done when the call returns.
-   * @throws LeaseLostError when the job is no longer held: let it roll the transaction back · PayloadError for a bad result
+   * Completes it. True for exactly one holder.
+   *
+   * With `tx`, the caller's own open transaction, effects and completion are stored together or not at all; with a synchronous handle it
+   * is done when the call returns, and a job that is no longer held throws LeaseLostError: let it roll the transaction back.
+   * @throws PayloadError for a result that is not JSON
    */
-  completeIn(tx: SyncTransaction, result?: unknown): void
-  completeIn(tx: SyncTransaction, result?: unknown): Awaitable<void> {
-    const outcome = { kind: 'succeeded', result: encodeResult(result) } as const
-    return andThen(this.#settle(outcome, this.#ferry.expectTx(tx)), (done) => {
-      if (!done) throw new LeaseLostError(this.id)
-    })
+  complete(result: unknown, options: { readonly tx: SyncTransaction }): void
+  complete(result?: unknown): Promise<boolean>
+  complete(result?: unknown, options?: { readonly tx: SyncTransaction }): Awaitable<void> | Promise<boolean> {
+    return options === undefined ? this.#complete(result) : this.#completeIn(options.tx, result)
   }
 
   /** Another attempt follows, with backoff, while attempts are left. UnrecoverableError and RetryError mean what they mean in a handler. */
@@ -120,6 +115,17 @@ export class HeldJob {
   /** `await using` releases what was not ended. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#ended) await this.release()
+  }
+
+  async #complete(result: unknown): Promise<boolean> {
+    return await this.#end({ kind: 'succeeded', result: encodeResult(result) })
+  }
+
+  #completeIn(tx: SyncTransaction, result: unknown): Awaitable<void> {
+    const outcome = { kind: 'succeeded', result: encodeResult(result) } as const
+    return andThen(this.#settle(outcome, this.#ferry.expectTx(tx)), (done) => {
+      if (!done) throw new LeaseLostError(this.id)
+    })
   }
 
   async #end(outcome: Outcome): Promise<boolean> {

@@ -174,3 +174,24 @@ it('refuses an expectation that nobody reads, also when it is not to hold', asyn
   await expect(expectNotEnqueued(testing.jobs, mail, { count: 1 } as object)).rejects.toThrow('Unknown option "count"')
   await expect(expectNotEnqueued(testing.jobs, mail, { delay: 'soon' as '1s' })).rejects.toThrow(UsageError)
 })
+
+it('knows the types of payloads', async () => {
+  await using testing = await openTesting()
+  await testing.jobs.enqueue(mail, { to: 'ada' })
+  const typed = async (): Promise<void> => {
+    // @ts-expect-error -- a payload of mail has no such property
+    await expectEnqueued(testing.jobs, mail, { payload: { too: 'ada' } })
+    // @ts-expect-error -- nor is it a number
+    await expectEnqueued(testing.jobs, mail, { payload: { to: 7 } })
+    // @ts-expect-error -- bytes are expected whole
+    await expectEnqueued(testing.jobs, bytes, { payload: { length: 1 } })
+    // @ts-expect-error -- a task without a handler cannot be run
+    await testing.run(mail, { to: 'ada' })
+    const counted = mail.handle(() => 1)
+    // @ts-expect-error -- nor with another payload
+    await testing.run(counted, { from: 'ada' })
+    const result: number = await testing.run(counted, { to: 'ada' })
+    expect(result).toBe(1)
+  }
+  await expect(typed()).rejects.toThrow(AssertionError)
+})

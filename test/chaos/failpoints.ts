@@ -29,11 +29,15 @@ export type Point = (typeof killPoints)[Role][number] | (typeof stallPoints)[num
 
 export const points: readonly Point[] = [...killPoints.worker, ...killPoints.producer, ...stallPoints]
 
+export function isStall(point: Point): boolean {
+  return stallPoints.some((stall) => stall === point)
+}
+
 /** How often a process passes a point in its short life, about: an arm waits for a pass within it. */
 export function usualPasses(point: Point): number {
   if (point.startsWith('insert')) return 40
   if (point.startsWith('cancel')) return 8
-  if (/^(renew|rescue|handler.effect)/.test(point)) return 2
+  if (/^(claim|renew|rescue|handler.effect)/.test(point)) return 2
   return 15
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { Instant } from '../../src/core/job.ts'
-import type { Point } from './failpoints.ts'
+import { isStall, type Point } from './failpoints.ts'
 import { readLog } from './log.ts'
 import { batchesOf, batchSize, files, type Part, type Plan, type Role, slots } from './plan.ts'
 
@@ -166,7 +166,7 @@ interface Said {
 function causeOf({ sent, part }: Member, code: number | string | null, lastWords: Said | undefined): End['cause'] {
   if (code === 0) return sent === 'SIGTERM' ? 'stopped' : part.role === 'producer' ? 'done' : 'crashed'
   if (code !== 'SIGKILL') return 'crashed'
-  if (lastWords?.fired !== undefined && !lastWords.fired.endsWith('.stall')) return 'failpoint'
+  if (lastWords?.fired !== undefined && !isStall(lastWords.fired)) return 'failpoint'
   if (lastWords?.poisoned === true) return 'poison'
   return sent === 'SIGKILL' ? 'killed' : 'crashed'
 }

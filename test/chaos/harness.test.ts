@@ -28,7 +28,7 @@ describe('the checker of the kill test', () => {
       jobs: 400,
       leaseMs: 300,
       dir,
-      deadlineMs: 6_000,
+      deadlineMs: 9_000,
       points,
       bug,
     })

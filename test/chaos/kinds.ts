@@ -5,7 +5,7 @@ import { type Plan, poisonJobs } from './plan.ts'
 /** How the jobs of a run differ, each with its share of them. What they do is in worker.ts, what they must come to in ledger.ts. */
 const shares = {
   /** Writes its effect and completes in one transaction. */
-  transfer: 46,
+  transfer: 42,
   /** Writes its effect outside: it may happen more than once. */
   plain: 12,
   /** As transfer; its row is removed when it completes. */
@@ -15,7 +15,7 @@ const shares = {
   /** Fails each time. */
   doomed: 3,
   /** As transfer; never two of one concurrency key at once. */
-  keyed: 8,
+  keyed: 12,
   /** As transfer; never two of one unique key waiting or running. */
   unique: 5,
   /** As transfer; enqueued again by a producer that does not know whether it was, under the same unique key. */
@@ -81,7 +81,7 @@ export function entryOf(payload: Payload): Entry {
 
 function optionsOf({ n, kind }: Payload): EnqueueOptions {
   const priority = n % 3
-  if (kind === 'keyed') return { priority, concurrencyKey: `c${n % 10}` }
+  if (kind === 'keyed') return { priority, concurrencyKey: `c${n % 4}` }
   if (kind === 'once') return { priority, unique: { key: `once ${n}`, until: '30d' } }
   if (kind === 'unique')
     return {

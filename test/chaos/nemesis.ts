@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { Chance } from './chance.ts'
-import { killPoints, type Point, stallPoints, usualPasses } from './failpoints.ts'
+import { isStall, killPoints, type Point, stallPoints, usualPasses } from './failpoints.ts'
 import type { Fleet, Member } from './fleet.ts'
 import { leastFired, type Part, type Plan, type Role, slots } from './plan.ts'
 
@@ -72,18 +72,23 @@ export class Nemesis {
 
   /** How the next process of this role is to be armed: most are, at the point that has fired least. */
   arm(role: Role): Part['arm'] {
-    const stall = role === 'worker' && this.#chance.next() < 0.25
+    const candidates = this.#candidates(role)
     const firing = [...this.#fleet.ends.map((end) => end.point), ...this.#armed().map(({ part }) => part.arm?.point)]
     const seen = (one: Point): number => firing.filter((other) => other === one).length
-    const candidates = (stall ? stallPoints : killPoints[role]).filter(
-      (point) => this.#plan.points?.includes(point) ?? true,
-    )
     const least = Math.min(...candidates.map(seen))
-    const wanting = least <= leastFired(this.#plan)
-    if (!wanting && !stall && (this.#chance.next() < 0.15 || !this.#armDue())) return undefined
     const point = this.#chance.pick(candidates.filter((one) => seen(one) === least))
     if (point === undefined) return undefined
+    const wanting = least <= leastFired(this.#plan) * 1.5
+    if (!wanting && !isStall(point) && (this.#chance.next() < 0.15 || !this.#armDue())) return undefined
     return { point, pass: this.#chance.between(1, Math.min(usualPasses(point), this.#plan.kills)) }
+  }
+
+  /** Either points to die at, or, for one worker in four, points to stall at. */
+  #candidates(role: Role): readonly Point[] {
+    const wanted = (point: Point): boolean => this.#plan.points?.includes(point) ?? true
+    const deaths = killPoints[role].filter(wanted)
+    const stalls = role === 'worker' ? stallPoints.filter(wanted) : []
+    return deaths.length === 0 || (stalls.length > 0 && this.#chance.next() < 0.25) ? stalls : deaths
   }
 
   /** The share of all jobs that is done, from 0 to 1. */
@@ -115,7 +120,7 @@ export class Nemesis {
 
   /** How many are to kill themselves, and have not yet. */
   #suicidal(): number {
-    return this.#armed().filter(({ part }) => part.arm?.point.endsWith('.stall') === false).length
+    return this.#armed().filter(({ part }) => part.arm !== undefined && !isStall(part.arm.point)).length
   }
 
   /** How many kills the work done so far asks for. */

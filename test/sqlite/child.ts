@@ -118,7 +118,7 @@ const actions = {
       if (held === undefined) return
       db.exec('begin immediate')
       db.exec('insert into effect values (1)')
-      held.completeIn(db)
+      held.complete(undefined, { tx: db })
       db.exec('commit')
       if (paid === 100) tell('paid')
     }

@@ -44,7 +44,7 @@ const calls: readonly (readonly [string, (jobs: Jobs, file: string) => Promise<u
       const held = await jobs.lease()
       const db = openHandle(file)
       db.exec('begin immediate')
-      held!.completeIn(db)
+      held!.complete(undefined, { tx: db })
       db.exec('commit')
     },
   ],

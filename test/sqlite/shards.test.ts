@@ -158,7 +158,7 @@ describe('several files as one store', () => {
     expect((await jobs.list()).map(({ queue }) => queue)).toEqual(['a0'])
     const held = await jobs.lease()
     db.exec('begin immediate')
-    held!.completeIn(db)
+    held!.complete(undefined, { tx: db })
     db.exec('commit')
     expect(await jobs.get(held!.id)).toMatchObject({ state: 'completed' })
   })
@@ -188,3 +188,49 @@ describe('several files as one store', () => {
 function tenOf(queue: string) {
   return Array.from({ length: 10 }, (_, n) => hello.with({ n }, { queue }))
 }
+
+describe('when one of several files is locked by others', () => {
+  const byName = (queue: string): number => (queue === 'free' ? 0 : 1)
+
+  it('goes on working the queues of the others, and what it has claimed there is run, once', async () => {
+    const files = [newFile(), newFile()]
+    const jobs = await openJobs(files, { shardBy: byName, busyTimeout: '100ms' })
+    await jobs.enqueueMany(tenOf('locked'))
+    await jobs.enqueueMany(tenOf('free'))
+    const child = await startChild()
+    await child.call('hold', files[1]!)
+    const attempts: number[] = []
+    const completed = count(jobs, 'completed', 10)
+    jobs.work([hello.handle((_, job) => void attempts.push(job.attempt))], { concurrency: 2 })
+    await completed
+    expect(attempts).toEqual(Array.from({ length: 10 }, () => 1))
+    await child.call('letGo')
+  })
+
+  it.each([1, 2])('tells a run’s end once, though another file refused to store its own (turn %i)', async (turns) => {
+    const files = [newFile(), newFile()]
+    const jobs = await openJobs(files, { shardBy: byName, busyTimeout: '50ms' })
+    const told: string[] = []
+    const both = Promise.withResolvers<void>()
+    for (const type of ['completed', 'lost', 'retrying', 'failed'] as const)
+      jobs.on(type, ({ job }) => {
+        told.push(`${job.queue} ${type}`)
+        if (told.length === 2) both.resolve()
+      })
+    for (let n = 0; n < turns; n++) await jobs.lease() // whose turn it is to be asked first
+    const child = await startChild()
+    const started = count(jobs, 'started', 2)
+    const held = Promise.withResolvers<void>()
+    await jobs.enqueue(hello, { n: 1 }, { queue: 'free' })
+    await jobs.enqueue(hello, { n: 2 }, { queue: 'locked' })
+    jobs.work([hello.handle(() => held.promise)], { concurrency: 2 })
+    await started
+    await child.call('hold', files[1]!)
+    const trouble = next(jobs, 'error')
+    held.resolve()
+    await trouble
+    await child.call('letGo')
+    await both.promise
+    expect(told.toSorted()).toEqual(['free completed', 'locked completed'])
+  })
+})

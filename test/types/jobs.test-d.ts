@@ -53,7 +53,7 @@ describe('an enqueue in the caller’s transaction', () => {
     add.handle((_, job) => {
       expectTypeOf(job.complete({ ok: true }, { tx: new DatabaseSync(':memory:') })).toEqualTypeOf<void>()
     })
-    expectTypeOf(held.completeIn(new BetterSqlite3(':memory:'), 1)).toEqualTypeOf<void>()
+    expectTypeOf(held.complete(1, { tx: new BetterSqlite3(':memory:') })).toEqualTypeOf<void>()
   })
 })
 
