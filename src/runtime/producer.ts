@@ -211,7 +211,8 @@ export class Producer {
   #start(held: Held): void {
     const { clock, events, definitions } = this.#options
     const definition = definitions.get(held.job.task)
-    if (definition === undefined) return this.#release(held)
+    // We may have waited for the store, or stood still, for longer than the lease: somebody else may have the job by now.
+    if (definition === undefined || (held.job.leaseUntil ?? 0) <= clock.now()) return this.#release(held)
     this.#running++
     if (events.heard('started')) {
       events.emit({ type: 'started', job: factsOf(held.job), waitedMs: Math.max(0, clock.now() - held.job.runAt) })

@@ -9,6 +9,9 @@ import type { Statements } from './statements.ts'
 /** From how many rows on one statement over a JSON list beats a loop. */
 const manyFrom = 10
 
+/** The most rows one look takes in. */
+const mostLooked = 1_000
+
 /** Where the columns of `jobColumns` stand that a claim looks at before it makes a job of the row. */
 const seqColumn = 0
 const laneColumn = 2
@@ -30,6 +33,8 @@ export class Claim {
   readonly #known: readonly Lane[]
   readonly #leftOfTask = new Map<string, number>()
   readonly #leftOfQueue = new Map<number, number>()
+  readonly #busyKeys = new Set<string>()
+  #toPark: number[] = []
 
   constructor(connection: Connection, statements: Statements, lanes: Lanes, request: ClaimRequest) {
     this.#connection = connection
@@ -82,13 +87,17 @@ export class Claim {
   }
 
   #claimRank(lanes: readonly Lane[]): void {
-    for (;;) {
+    for (let parked = 0; ;) {
       const open = lanes.filter((lane) => this.#open(lane))
       const wanted = this.#request.limit - this.jobs.length
       if (open.length === 0 || wanted <= 0) return
-      const rows = this.#due(open, wanted)
-      this.#take(rows.filter((row) => this.#pick(row)))
-      if (rows.length < wanted) return
+      const size = Math.max(wanted, Math.min(parked, mostLooked)) // through a backlog of one key in long strides
+      const rows = this.#due(open, size)
+      const picked: Row[] = []
+      for (const row of rows) if (picked.length < wanted && this.#pick(row)) picked.push(row)
+      this.#take(picked)
+      parked += this.#park()
+      if (rows.length < size) return
     }
   }
 
@@ -111,10 +120,10 @@ export class Claim {
     const key = toOptionalText(row[concurrencyKeyColumn])
     if (key !== undefined) {
       if (this.#busy(lane, key)) {
-        this.#connection.sql(this.#statements.park).run(toNumber(row[seqColumn]))
+        this.#toPark.push(toNumber(row[seqColumn]))
         return false
       }
-      this.#takenKeys.add(`${lane.queue.id}\n${key}`)
+      this.#busyKeys.add(`${lane.queue.id}\n${key}`)
     }
     const ofTask = this.#leftOfTask.get(lane.task)
     if (ofTask !== undefined) this.#leftOfTask.set(lane.task, ofTask - 1)
@@ -123,13 +132,21 @@ export class Claim {
     return true
   }
 
-  readonly #takenKeys = new Set<string>()
-
+  /** Whether a job of the key runs, or was taken by this claim. */
   #busy(lane: Lane, key: string): boolean {
-    return (
-      this.#takenKeys.has(`${lane.queue.id}\n${key}`) ||
-      this.#connection.sql(this.#statements.busy).row(lane.queue.id, key) !== undefined
-    )
+    const inQueue = `${lane.queue.id}\n${key}`
+    if (this.#busyKeys.has(inQueue)) return true
+    if (this.#connection.sql(this.#statements.busy).row(lane.queue.id, key) === undefined) return false
+    this.#busyKeys.add(inQueue)
+    return true
+  }
+
+  #park(): number {
+    const count = this.#toPark.length
+    if (count >= manyFrom) this.#connection.sql(this.#statements.parkMany).run(JSON.stringify(this.#toPark))
+    else for (const seq of this.#toPark) this.#connection.sql(this.#statements.park).run(seq)
+    this.#toPark = []
+    return count
   }
 
   #take(rows: readonly Row[]): void {

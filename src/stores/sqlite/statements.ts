@@ -79,6 +79,7 @@ export function makeStatements(prefix: string) {
 
     busy: `select 1 from ${job} where queue = ? and concurrency_key = ? and state = 1 limit 1`,
     park: `update ${job} set parked = 1 where seq = ?`,
+    parkMany: `update ${job} set parked = 1 where seq in (select value from json_each(?))`,
     parkedLane: `
       select lane from ${job}
       where parked = 1 and queue = ? and concurrency_key = ? and lane > ?

@@ -173,12 +173,11 @@ export class SqliteStore implements Store<SqliteHandle> {
   /** A worker that is woken for nothing, as many are when one job comes, must not queue up for the write lock. */
   #claimNothing(request: ClaimRequest): Claimed | undefined {
     if ((request.settle ?? []).length > 0) return undefined
-    const { connection } = this
-    connection.sql(this.#statements.beginLook).run()
     try {
-      return this.#session.look(() => this.#session.claimNothing(request))
-    } finally {
-      connection.sql(this.#statements.commit).run()
+      return this.#look(() => this.#session.look(() => this.#session.claimNothing(request)))
+    } catch (error) {
+      if (isBusy(error)) return undefined // the transaction that follows knows how to wait
+      throw error
     }
   }
 
@@ -223,15 +222,17 @@ export class SqliteStore implements Store<SqliteHandle> {
 
   /** One look at one moment: several statements see the same rows. */
   #read<T>(look: () => T, usesLanes = true): Awaitable<T> {
-    return whenFree(() => {
-      const { connection } = this
-      connection.sql(this.#statements.beginLook).run()
-      try {
-        return usesLanes ? this.#session.look(look) : look()
-      } finally {
-        connection.sql(this.#statements.commit).run()
-      }
-    }, this.settings.busyMs)
+    return whenFree(() => this.#look(usesLanes ? () => this.#session.look(look) : look), this.settings.busyMs)
+  }
+
+  #look<T>(look: () => T): T {
+    const { connection } = this
+    connection.sql(this.#statements.beginLook).run()
+    try {
+      return look()
+    } finally {
+      connection.sql(this.#statements.commit).run()
+    }
   }
 
   /** Inside the caller's transaction, on the caller's handle: a savepoint, so that our part happens whole or not at all. */
