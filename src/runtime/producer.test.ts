@@ -84,6 +84,24 @@ describe.each(sources)('a producer on the %s store', (source) => {
       expect(order).toEqual(['a', 'b', 'c', 'd', 'e', 'f'])
     })
 
+    it('does not start a job whose lease ran out before the store had answered', async () => {
+      await using sim = await simulate(source)
+      const { runs, handler } = byHand<string>()
+      const answered = Promise.withResolvers<void>()
+      sim.jobs.work([quick.handle(handler)], { lease: '5s', upkeep: false })
+      await sim.clock.settle()
+      sim.interfere(async ({ verb }, next) => {
+        const answer = await next()
+        if (verb === 'claim') await answered.promise
+        return answer
+      })
+      await sim.jobs.enqueue(quick, 'x')
+      await sim.clock.advance('6s')
+      answered.resolve()
+      await sim.clock.settle()
+      expect(runs.map(({ job }) => [job.attempt, job.leaseUntil - T])).toEqual([[1, 11_000]])
+    })
+
     it('leaves jobs of tasks it does not know, and of queues it does not work', async () => {
       await using sim = await simulate(source)
       const unknown = task({ name: 'unknown' })
