@@ -6,7 +6,7 @@ import type { Durability } from './contender.ts'
 import { engines } from './engines.ts'
 import type { Measured } from './figures.ts'
 import { measureGrowth } from './growth.ts'
-import { measureMemory, measurePickup, measurePickupCross, measureRate } from './measure.ts'
+import { measureMemory, measurePickup, measurePickupCross, measureRate, noTime } from './measure.ts'
 import { installPeers } from './peers.ts'
 import { fullPlan, type Plan, quickPlan } from './plan.ts'
 import { conditions, gaps, jsonLine, load, table } from './report.ts'
@@ -68,6 +68,10 @@ try {
   console.log(`${conditions(folder)}\n${described(plan)}\n`)
   await warmUp(bench)
   for await (const one of measure(bench)) {
+    if (one.results[0]?.why === noTime) {
+      skipped.push(one.work)
+      continue
+    }
     measured.push(one)
     const ours = one.results[0]?.figure
     console.error(
@@ -126,7 +130,9 @@ async function* measure(on: Bench): AsyncGenerator<Measured, void, void> {
     if (on.over) skipped.push(...(work === 'growth' ? [] : [work]))
     else yield* await run()
   }
-  skipped.push(...sizes.filter((size) => wanted(size) && !measured.some(({ work }) => work === size)))
+  skipped.push(
+    ...sizes.filter((size) => wanted(size) && !measured.some(({ work }) => work === size) && !skipped.includes(size)),
+  )
 }
 
 function described({ rounds, sliceMs, pickups, totalMs }: Plan): string {

@@ -18,7 +18,7 @@ export function entrants(bench: Bench): readonly Entrant[] {
 
 /**
  * Lets each have its turn in every round (A B C, then B C A, …), so that what else the machine does falls on all of them alike. Who fails
- * is out; the others go on.
+ * is out; the others go on. When time is over, those that come later have no turn.
  */
 export async function inTurns(
   bench: Bench,
@@ -30,6 +30,7 @@ export async function inTurns(
     for (let i = 0; i < all.length; i += 1) {
       const one = all[(i + round) % all.length]
       if (one === undefined || one.out !== undefined) continue
+      if (bench.over) return
       await orOut(one, () => turn(one))
     }
   }
@@ -45,9 +46,11 @@ export async function orOut(one: Entrant, call: () => Promise<void>): Promise<vo
   }
 }
 
+/** Why there is no figure, when it is nobody's fault. */
+export const noTime = 'no time left'
+
 export function toResult({ contender: { name }, numbers, out }: Entrant): Result {
-  if (numbers.length === 0 || out !== undefined)
-    return { name, figure: undefined, why: out ?? 'no time', rounds: numbers }
+  if (numbers.length === 0 || out !== undefined) return { name, figure: undefined, why: out ?? noTime, rounds: numbers }
   return { name, figure: median(numbers), rounds: numbers }
 }
 

@@ -62,7 +62,7 @@ export const quickPlan: Plan = {
   finished: { work: 'growth-finished-30k', finished: 30_000 },
   fillMs: 1_000,
   claimsMs: 300,
-  orderMs: 6_000,
+  orderMs: 5_000,
   memory: undefined,
   totalMs: 42_000,
 }
