@@ -40,6 +40,7 @@ export class Producer {
   readonly #giveUp = new Map<Held, () => void>()
   readonly #runningOf = new Map<string, number>()
   #ahead: Held[] = []
+  #lastStartAt: Instant = 0
   #running = 0
   #claiming = false
   #over = false
@@ -199,13 +200,13 @@ export class Producer {
   }
 
   #startWaiting(): void {
-    let started = 0
-    while (this.#running < this.#options.concurrency && started < this.#ahead.length) {
-      const held = this.#ahead[started++]
-      if (held !== undefined) this.#start(held)
+    while (this.#running < this.#options.concurrency) {
+      const held = this.#ahead.shift()
+      if (held === undefined) return
+      this.#start(held)
+      this.#lastStartAt = held.startedAt ?? this.#lastStartAt
     }
-    if (started > 0) this.#ahead = this.#ahead.slice(started)
-    this.#watchPatience(started > 0)
+    if (this.#ahead.length > 0 && this.#callOffPatience === undefined) this.#watchPatience(patienceMs)
   }
 
   #start(held: Held): void {
@@ -253,18 +254,16 @@ export class Producer {
     const ahead = this.#ahead
     this.#ahead = []
     for (const held of ahead) this.#release(held)
-    this.#watchPatience(false)
   }
 
   /** Jobs claimed ahead must not wait here behind a long run while another worker has a free hand. */
-  #watchPatience(progressed: boolean): void {
-    if (this.#ahead.length === 0 || progressed) {
-      this.#callOffPatience?.()
+  #watchPatience(ms: number): void {
+    const { clock } = this.#options
+    this.#callOffPatience = clock.after(ms, () => {
       this.#callOffPatience = undefined
-    }
-    if (this.#ahead.length === 0 || this.#callOffPatience !== undefined) return
-    this.#callOffPatience = this.#options.clock.after(patienceMs, () => {
-      this.#callOffPatience = undefined
+      if (this.#ahead.length === 0) return
+      const leftMs = this.#lastStartAt + patienceMs - clock.now()
+      if (leftMs > 0) return this.#watchPatience(leftMs) // not set anew at every start: there may be a hundred thousand a second
       this.#pace.stuck(patienceMs)
       this.#giveBackAhead()
     })
