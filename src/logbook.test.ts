@@ -6,13 +6,13 @@ import { task } from './task.ts'
 const note = task<string>({ name: 'note', backoff: '1s' })
 
 describe.each(sources)('the log of a job on the %s store', (source) => {
-  it('keeps lines with their level, time, attempt and data, in order', async () => {
+  it('keeps lines with their level, time, attempt and data, in order, a NUL as the mark of what cannot be shown', async () => {
     await using sim = await simulate(source)
     const talk = note.handle(async (_, { log, attempt }) => {
       log.debug('one')
       log.info('two', { a: [1, null], at: new Date(T) })
       await Promise.resolve()
-      log.warn('three', 'text')
+      log.warn('three\0', 'text')
       log.error('four', new Uint8Array(3))
       if (attempt === 1) throw new Error('no')
     })
@@ -26,7 +26,7 @@ describe.each(sources)('the log of a job on the %s store', (source) => {
         return [
           { attempt, at, level: 'debug', message: 'one', data: undefined },
           { attempt, at, level: 'info', message: 'two', data: { a: [1, null], at: '2026-01-01T00:00:00.000Z' } },
-          { attempt, at, level: 'warn', message: 'three', data: 'text' },
+          { attempt, at, level: 'warn', message: 'three\ufffd', data: 'text' },
           { attempt, at, level: 'error', message: 'four', data: '3 bytes' },
         ]
       }),

@@ -41,7 +41,7 @@ export class Logbook {
           attempt,
           at: this.#clock.now(),
           level,
-          message: toText(message).slice(0, longestMessage),
+          message: toText(message).slice(0, longestMessage).replaceAll('\0', '\ufffd'),
           data: toJson(data),
         })
     }

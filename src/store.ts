@@ -210,7 +210,7 @@ export interface LogLine {
   readonly attempt: number
   readonly at: Instant
   readonly level: LogLevel
-  /** At most 8,000 characters. */
+  /** At most 8,000 characters, none of them NUL, which not every database can keep. */
   readonly message: string
   /** JSON text. */
   readonly data: string | undefined
