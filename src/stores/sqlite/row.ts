@@ -80,6 +80,19 @@ export function isPlain(job: Job): boolean {
   )
 }
 
+/** Whether `finish`, the hot statement for the end of a run, stores all that has changed. */
+export function onlyEnds(before: Job, after: Job): boolean {
+  return (
+    after.finishedAt !== undefined &&
+    after.payload === before.payload &&
+    after.failures === before.failures &&
+    after.unique === before.unique &&
+    after.maxAttempts === before.maxAttempts &&
+    after.attempt === before.attempt &&
+    after.policy === before.policy
+  )
+}
+
 /** The values for `put` and `insertWhole`: all that can change. */
 export function wholeValues(job: Job, lane: Lane): SqliteValue[] {
   return [

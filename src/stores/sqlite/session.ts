@@ -19,6 +19,7 @@ import type { Connection, Row, SqliteValue } from './connection.ts'
 import { type Lane, Lanes } from './lanes.ts'
 import {
   isPlain,
+  onlyEnds,
   pushPlain,
   stateNames,
   stateNumbers,
@@ -33,6 +34,9 @@ import type { Statements } from './statements.ts'
 
 /** How many rows one insert statement takes: the largest first. */
 const insertSizes = [64, 16, 4, 1] as const
+
+/** From how many writes on one statement over a JSON list beats a loop. */
+const manyFrom = 10
 
 /** How many jobs may wait to be counted in the file: a bound on what a reader has to count itself. */
 const mostUncounted = 1_000
@@ -130,6 +134,7 @@ export class Session {
   }
 
   apply(writes: readonly Write[]): readonly WriteResult[] {
+    if (writes.length >= manyFrom && this.#removeMany(writes)) return writes.map(() => stored)
     const removed: string[] = []
     const refused = new Set<string>()
     const results = writes.map((write) => {
@@ -296,6 +301,35 @@ export class Session {
     return stored
   }
 
+  /** The hot end of many runs: removes all in a statement or two, or, unless every one is as it was when it was claimed, none. */
+  #removeMany(writes: readonly Write[]): boolean {
+    const groups = new Map<string, { readonly lease: string; readonly rev: number; readonly seqs: number[] }>()
+    for (const { before, after } of writes) {
+      const seq = this.#seqs.get(before)
+      const { lease, rev } = before
+      if (after !== undefined || seq === undefined || lease === undefined || before.concurrencyKey !== undefined)
+        return false
+      const group = groups.get(`${rev} ${lease}`)
+      if (group === undefined) groups.set(`${rev} ${lease}`, { lease, rev, seqs: [seq] })
+      else group.seqs.push(seq)
+    }
+    this.connection.sql(this.#statements.savepoint).run()
+    const statement = this.connection.sql(this.#statements.removeMany)
+    let count = 0
+    for (const { lease, rev, seqs } of groups.values()) count += statement.run(JSON.stringify(seqs), lease, rev)
+    const all = count === writes.length
+    if (!all) this.connection.sql(this.#statements.rollbackTo).run()
+    this.connection.sql(this.#statements.release).run()
+    if (!all) return false
+    for (const { before } of writes) {
+      const lane = this.lanes.of(before)
+      this.lanes.count(lane, before.state, -1)
+      this.#ringFor(before, undefined, lane)
+    }
+    this.#removeLogs(writes.map(({ before }) => before.id))
+    return true
+  }
+
   #remove(before: Job): number {
     const seq = this.#seqs.get(before)
     if (seq === undefined) return this.connection.sql(this.#statements.removeById).run(before.id, before.rev)
@@ -358,17 +392,4 @@ export class Session {
   #toJob(row: Row): Job {
     return toJob(row, this.lanes.byId(row[2]))
   }
-}
-
-/** Whether the hot statement for the end of a run stores all that has changed. */
-function onlyEnds(before: Job, after: Job): boolean {
-  return (
-    after.finishedAt !== undefined &&
-    after.payload === before.payload &&
-    after.failures === before.failures &&
-    after.unique === before.unique &&
-    after.maxAttempts === before.maxAttempts &&
-    after.attempt === before.attempt &&
-    after.policy === before.policy
-  )
 }

@@ -97,6 +97,8 @@ export function makeStatements(prefix: string) {
 
     /** `id` guards against a `seq` that SQLite has given to another job since; `rev` against whoever wrote in between. */
     remove: `delete from ${job} where seq = ? and id = ? and rev = ?`,
+    /** The ends of many runs of one claim: its lease is in no other row, so it guards as well as the ids do. */
+    removeMany: `delete from ${job} where seq in (select value from json_each(?)) and lease = ? and rev = ?`,
     removeById: `delete from ${job} where id = ? and rev = ?`,
     /** The hot end of a run that is kept: nothing but the end changes. */
     finish: `
