@@ -4,6 +4,7 @@ import { Client } from 'pg'
 import { inject, onTestFinished } from 'vitest'
 
 import { type Postgres, type PostgresOptions, startPostgres } from './postgres.ts'
+import { type Proxy, startProxy } from './proxy.ts'
 import { type Redis, type RedisOptions, startRedis } from './redis.ts'
 
 /** A place on the PostgreSQL server of this run. */
@@ -46,6 +47,13 @@ export async function newPostgres(options?: PostgresOptions): Promise<Postgres> 
   const postgres = await startPostgres(options)
   onTestFinished(() => postgres[Symbol.asyncDispose]())
   return postgres
+}
+
+/** A proxy in front of a server, for the length of the test. Clients use its `url`. */
+export async function newProxy(target: string): Promise<Proxy> {
+  const proxy = await startProxy(target)
+  onTestFinished(() => proxy[Symbol.asyncDispose]())
+  return proxy
 }
 
 /** A prefix for keys on the Redis server of this run that no other test has. What is left under it goes with the server. */

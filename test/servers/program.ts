@@ -32,7 +32,7 @@ export class Program {
     this.#process = process
     this.pid = pid
     this.#log = log
-    this.#ended = once(process, 'exit')
+    this.#ended = new Promise((resolve) => process.once('exit', resolve))
   }
 
   /** @throws Error if the command cannot be run */
