@@ -5,6 +5,7 @@ import { inject, onTestFinished } from 'vitest'
 
 import { type Postgres, type PostgresOptions, startPostgres } from './postgres.ts'
 import { type Proxy, startProxy } from './proxy.ts'
+import { type RedisCluster, startRedisCluster } from './redis-cluster.ts'
 import { type Redis, type RedisOptions, startRedis } from './redis.ts'
 
 /** A place on the PostgreSQL server of this run. */
@@ -66,6 +67,13 @@ export async function newRedis(options?: RedisOptions): Promise<Redis> {
   const redis = await startRedis(options)
   onTestFinished(() => redis[Symbol.asyncDispose]())
   return redis
+}
+
+/** A Redis Cluster of the test's own. It takes three seconds. */
+export async function newRedisCluster(options?: RedisOptions): Promise<RedisCluster> {
+  const cluster = await startRedisCluster(options)
+  onTestFinished(() => cluster[Symbol.asyncDispose]())
+  return cluster
 }
 
 function newName(): string {

@@ -142,6 +142,8 @@ describe('a proxy', () => {
     caller.send('two ')
     const other = await call(proxy)
     other.send('three')
+    await call(proxy) // by now the words of the two have come to the proxy
+    expect(server.heard()).toBe('one ')
     await proxy.pass()
     expect(await Promise.all([caller.heard(8), other.heard(5)])).toEqual(['one two ', 'three'])
   })
