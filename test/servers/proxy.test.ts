@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { connect as connectTo, createServer, type Socket } from 'node:net'
 
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, inject, it, onTestFinished } from 'vitest'
 
-import { connect, newDatabase, newProxy } from './kit.ts'
+import { connect, newDatabase, newPrefix, newProxy } from './kit.ts'
 import type { Proxy } from './proxy.ts'
 import { until } from './until.ts'
 
@@ -213,6 +213,17 @@ describe('a proxy', () => {
     await proxy.loseReply((chunk) => chunk.includes('commit'))
     await expect(client.query('commit')).rejects.toThrow('ECONNRESET')
     expect((await direct.query('select n from t')).rows).toEqual([{ n: 1 }])
+  })
+
+  it('loses the reply to a command that Redis has carried out', async () => {
+    const { url } = inject('redis')
+    const [key, proxy, direct] = [newPrefix(), await newProxy(url), await call(await newProxy(url))]
+    await proxy.loseReply('incr')
+    const caller = await call(proxy)
+    caller.send(`incr ${key}\r\n`)
+    expect(await caller.ended).toBe('ECONNRESET')
+    direct.send(`get ${key}\r\n`)
+    expect(await direct.heard(7)).toBe('$1\r\n1\r\n')
   })
 
   it('breaks the connection of a client whose server cannot be reached', async () => {
