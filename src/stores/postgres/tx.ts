@@ -1,4 +1,5 @@
 import { UsageError } from '../../core/errors.ts'
+import { show } from '../../core/expect.ts'
 import type { Query } from './query.ts'
 
 /**
@@ -25,11 +26,15 @@ function senderOf(tx: unknown): Send {
   if (isPostgresJs(tx)) return postgresJs(tx)
   if (can(tx, 'raw') && can(tx, 'select')) return knex(tx)
   if (can(tx, 'execute') && hasSession(tx)) return drizzle(tx)
-  if (can(tx, 'query') && !can(tx, 'prepare')) return pg(tx)
+  if (can(tx, 'query') && !isSqlite(tx)) return pg(tx)
   throw new UsageError(
     'Expected `tx` to be a PostgreSQL transaction (of pg, postgres, Drizzle, Kysely, Knex or Prisma, or any object with ' +
-      `\`query(text, values)\` that comes to \`{ rows }\`), got ${described(tx)}`,
+      `\`query(text, values)\` that comes to \`{ rows }\`), got ${isSqlite(tx) ? 'a SQLite database' : show(tx)}`,
   )
+}
+
+function isSqlite(tx: unknown): boolean {
+  return can(tx, 'prepare') && can(tx, 'exec')
 }
 
 /** `pg`, and what is like it. */
@@ -73,29 +78,18 @@ function compiledQuery(sql: string, parameters: readonly (string | null)[]): obj
 function knex(tx: Can<'raw'>): Send {
   if (!('isTransaction' in tx) || tx.isTransaction !== true)
     throw notYet('a Knex', 'it is over a pool; give the `trx` that `knex.transaction()` hands you')
-  return (text, values) => {
-    const { sql, order } = questioned(text)
-    return tx.raw(
-      sql,
-      order.map((n) => values[n - 1] ?? null),
-    )
-  }
+  return (text, values) => tx.raw(...questioned(text, values))
 }
 
-/**
- * A statement as Knex wants it, and the numbers of the parameters that its bindings are. Knex makes of the nth `?` a `$n` and leaves every
- * `$n` that it finds; so what is used again keeps a number, and is sent once. A `?` that was there is escaped.
- */
-function questioned(text: string): { readonly sql: string; readonly order: readonly number[] } {
-  const order: number[] = []
+/** A statement as Knex wants it: `?` for each parameter, and its values in that order. A `?` that was there, or in quotes, is escaped. */
+function questioned(text: string, values: readonly (string | null)[]): readonly [string, readonly (string | null)[]] {
+  const bindings: (string | null)[] = []
   const sql = text.replaceAll(/'[^']*'|"[^"]*"|--.*|\$(\d+)|\?/g, (piece, digits: string | undefined) => {
     if (digits === undefined) return piece.replaceAll('?', String.raw`\?`)
-    const known = order.indexOf(Number(digits))
-    if (known !== -1) return `$${known + 1}`
-    order.push(Number(digits))
+    bindings.push(values[Number(digits) - 1] ?? null)
     return '?'
   })
-  return { sql, order }
+  return [sql, bindings]
 }
 
 interface WithSession {
@@ -132,7 +126,7 @@ function prisma(tx: Can<'$queryRawUnsafe'>): Send {
   return (text, values) => tx.$queryRawUnsafe(text, ...values)
 }
 
-/** pg from 8.17 on knows from the server's last answer whether a transaction is open: `I` is idle. */
+/** Newer versions of pg know from the server's last answer whether a transaction is open: `I` is idle. */
 function expectOpen(client: unknown): void {
   if (can(client, 'getTransactionStatus') && client.getTransactionStatus() === 'I')
     throw new UsageError(
@@ -146,7 +140,7 @@ function rowsOf(answer: unknown): readonly unknown[] {
   if (Array.isArray(answer)) return answer
   if (typeof answer === 'object' && answer !== null && 'rows' in answer && Array.isArray(answer.rows))
     return answer.rows
-  throw new UsageError(`Expected \`tx\` to answer a statement with rows, got ${described(answer)}`)
+  throw new UsageError(`Expected \`tx\` to answer a statement with rows, got ${show(answer)}`)
 }
 
 /** A row is a list of values or an object whose keys stand in the order of the columns. */
@@ -159,7 +153,7 @@ function toText(value: unknown): string | null {
   if (typeof value === 'string') return value
   if (value === null || value === undefined) return null
   throw new UsageError(
-    `Expected \`tx\` to give text as it is, got ${described(value)}; a type parser of its must be changing it`,
+    `Expected \`tx\` to give text as it is, got ${show(value)}; a type parser of its must be changing it`,
   )
 }
 
@@ -173,11 +167,4 @@ function can<Name extends string>(value: unknown, name: Name): value is Can<Name
 
 function notYet(found: string, advice: string): UsageError {
   return new UsageError(`Expected \`tx\` to be a transaction, got ${found}: ${advice}`)
-}
-
-function described(value: unknown): string {
-  if (can(value, 'prepare') && can(value, 'exec')) return 'a SQLite database'
-  if (typeof value === 'function') return `a function (${value.name || 'without a name'})`
-  if (typeof value === 'object' && value !== null) return `an object (${value.constructor?.name ?? 'without a class'})`
-  return `${String(value)} (${typeof value})`
 }
