@@ -1,18 +1,18 @@
-// @ts-nocheck: as in what Prisma writes
 // Stands in for what `prisma generate` writes from schema.prisma: the same client, cut down to what the example uses. Yours is whole; here
 // it spares every installation of this repository the 150 MB of Prisma's command line. Prisma calls `runtime/client` its own business, so
 // this goes with the one version that package.json names.
+// @ts-nocheck: as in what Prisma writes
 import type { PrismaPg } from '@prisma/adapter-pg'
 import * as runtime from '@prisma/client/runtime/client'
 
 interface Order {
-  readonly id: number
+  readonly id: string
   readonly item: string
 }
 
 export interface Transaction {
   readonly order: {
-    create(args: { readonly data: Omit<Order, 'id'> }): Promise<Order>
+    create(args: { readonly data: Order }): Promise<Order>
     findMany(): Promise<Order[]>
   }
   $queryRawUnsafe(text: string, ...values: unknown[]): Promise<unknown>
@@ -29,16 +29,15 @@ datasource db {
 }
 
 model Order {
-  id   Int    @id @default(autoincrement())
+  id   String @id @db.Uuid
   item String
 
   @@map("orders")
 }
 `
 
-const autoincrement = { name: 'autoincrement', args: [] }
 const fields = [
-  { name: 'id', kind: 'scalar', type: 'Int', isId: true, hasDefaultValue: true, default: autoincrement },
+  { name: 'id', kind: 'scalar', type: 'String' },
   { name: 'item', kind: 'scalar', type: 'String' },
 ]
 
@@ -50,9 +49,7 @@ const config: runtime.GetPrismaClientConfig = {
   engineVersion: '0edf323efd1d98336f3f0a68684b56f689b900d3',
   activeProvider: 'postgresql',
   inlineSchema,
-  runtimeDataModel: JSON.parse(
-    JSON.stringify({ models: { Order: { dbName: 'orders', schema: null, fields } }, enums: {}, types: {} }),
-  ),
+  runtimeDataModel: { models: { Order: { dbName: 'orders', schema: null, fields } }, enums: {}, types: {} },
   parameterizationSchema: { strings: [], graph: 'AAAA' },
   compilerWasm: {
     getRuntime: async () => await import(`${compiler}.mjs`),
