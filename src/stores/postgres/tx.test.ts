@@ -191,6 +191,15 @@ describe('any other object with `query`', () => {
     ])
   })
 
+  it.for(['transaction', 'tx', 'createQueryRunner'])('is refused if it begins transactions itself, by %s', (name) => {
+    class Pglite {
+      query = async () => ({ rows: [] })
+    }
+    expect(() => toQuery(Object.assign(new Pglite(), { [name]: () => {} }))).toThrow(
+      'got an object (Pglite): it begins them; give one, or an object whose `query(text, values)` runs in it',
+    )
+  })
+
   it('is told what its answers must be', async () => {
     const answering = (answer: unknown) => toQuery({ query: async () => answer })('select', [])
     await expect(answering(undefined)).rejects.toThrow('Expected `tx` to answer a statement with rows, got undefined')
