@@ -102,12 +102,13 @@ export class HeldJob {
     return await this.#end({ kind: 'cancelled', reason })
   }
 
-  /** Moves the end of the lease to so long from now. False once the lease has run out: it is never revived. */
+  /** Moves the end of the lease to so long from now. False once the lease has run out: it is never revived. @throws StoreError */
   async extend(by: Duration): Promise<boolean> {
     const now = this.#ferry.clock.now()
     const until = now + toMs(by, 'by', 1)
     const [renewed] = await this.#ferry.store.renew([{ id: this.id, lease: this.lease }], until, now)
     if (renewed === undefined || this.#ended) return false
+    if ('error' in renewed) throw renewed.error
     this.#job = { ...this.#job, rev: renewed.rev, leaseUntil: until, cancel: renewed.cancel }
     return true
   }

@@ -22,7 +22,7 @@ export interface OpenOptions extends Omit<SqliteOptions, 'file'> {
 }
 
 /** Several of these are one store whose queues are spread over them. */
-type Source = string | Store
+type Source = string | Store<unknown>
 
 const optionNames = [
   'durability',
@@ -105,7 +105,7 @@ function isList(source: Source | readonly Source[]): source is readonly Source[]
   return Array.isArray(source)
 }
 
-function isStore(source: Store): boolean {
+function isStore(source: Store<unknown>): boolean {
   return typeof source === 'object' && source !== null && typeof source.claim === 'function'
 }
 

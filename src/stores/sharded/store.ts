@@ -1,5 +1,7 @@
+import { setTimeout as wait } from 'node:timers/promises'
+
 import type { Capability } from '../../core/capability.ts'
-import { UsageError } from '../../core/errors.ts'
+import { StoreError, UsageError } from '../../core/errors.ts'
 import type { Instant, Job } from '../../core/job.ts'
 import type { Write } from '../../core/lifecycle.ts'
 import type {
@@ -15,11 +17,14 @@ import type {
   QueueSettings,
   QueueStats,
   Renewal,
-  Renewed,
+  RenewResult,
   Store,
   StoredLogLine,
   WriteResult,
 } from '../../store.ts'
+
+/** The longest wait for one shard's answer to a renewal, however long the lease. */
+const mostPatienceMs = 60_000
 
 /** Which shard, from 0 to `count` - 1, a queue lives in. Must always answer the same for the same queue. */
 export type ShardBy = (queue: string, count: number) => number
@@ -45,8 +50,11 @@ export class ShardedStore implements Store<unknown> {
     this.#shardBy = shardBy
     const [first] = shards
     this.name = `${first?.name ?? ''} ×${shards.length}`
+    // A transaction is begun before it is known which shard it is for.
     this.capabilities = new Set(
-      [...(first?.capabilities ?? [])].filter((one) => shards.every((shard) => shard.capabilities.has(one))),
+      [...(first?.capabilities ?? [])].filter(
+        (one) => one !== 'connection' && shards.every((shard) => shard.capabilities.has(one)),
+      ),
     )
   }
 
@@ -113,8 +121,26 @@ export class ShardedStore implements Store<unknown> {
     return this.#spread(writes, routes, (shard, own) => shard.apply(own, now, tx))
   }
 
-  async renew(renewals: readonly Renewal[], until: Instant, now: Instant): Promise<readonly (Renewed | undefined)[]> {
-    return await this.#firstOf(renewals, (shard) => shard.renew(renewals, until, now))
+  /**
+   * A shard that fails, or takes a tenth of a lease to answer, does not take the others down with it: of what none of them knows it cannot
+   * be told whether it is still held. When all have failed, the error of one is thrown.
+   */
+  async renew(renewals: readonly Renewal[], until: Instant, now: Instant): Promise<readonly RenewResult[]> {
+    const patienceMs = Math.min((until - now) / 10, mostPatienceMs)
+    const errors: unknown[] = []
+    const all = await Promise.all(
+      this.#shards.map(async (shard): Promise<readonly RenewResult[]> => {
+        try {
+          return await within(patienceMs, async () => await shard.renew(renewals, until, now))
+        } catch (error) {
+          errors.push(error)
+          return []
+        }
+      }),
+    )
+    if (errors.length === this.#shards.length) throw errors[0]
+    const otherwise = errors.length === 0 ? undefined : { error: errors[0] }
+    return renewals.map((_, i) => all.map((answers) => answers[i]).find((answer) => answer !== undefined) ?? otherwise)
   }
 
   async expired(now: Instant, limit: number): Promise<Expired> {
@@ -229,6 +255,25 @@ export class ShardedStore implements Store<unknown> {
   ): Promise<readonly (Out | undefined)[]> {
     const all = await Promise.all(this.#shards.map(async (shard) => await call(shard)))
     return items.map((_, i) => all.map((answers) => answers[i]).find((answer) => answer !== undefined))
+  }
+}
+
+/**
+ * The answer, or a StoreError if it has not come in time. Not the runtime's clock: this is the wait for a lock or a network, and a test
+ * with a manual clock must still get through it.
+ */
+async function within<T>(ms: number, call: () => Promise<T>): Promise<T> {
+  const answer = call()
+  const end = new AbortController()
+  const late = wait(ms, undefined, { signal: end.signal, ref: false }).then(() => {
+    throw new StoreError(`No answer within ${ms} ms`, { retryable: true })
+  })
+  late.catch(() => undefined) // called off, when the answer came first
+  answer.catch(() => undefined) // when it comes too late, there is nobody left to tell
+  try {
+    return await Promise.race([answer, late])
+  } finally {
+    end.abort()
   }
 }
 

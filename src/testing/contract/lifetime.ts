@@ -108,5 +108,7 @@ function calls(store: Store<unknown>): Readonly<Record<string, () => Promise<unk
     logs: async () => await store.logs('job-000000', 9),
     listen: async () => await store.listen(() => undefined),
     report: async () => await store.report(),
+    ...(store.begin === undefined ? {} : { begin: async () => await store.begin?.() }),
+    ...(store.time === undefined ? {} : { time: async () => await store.time?.() }),
   }
 }
