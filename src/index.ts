@@ -1,3 +1,4 @@
+export type { AsyncTransaction } from './async-transaction.ts'
 export type { Backoff, BackoffFunction } from './core/backoff.ts'
 export { capabilities, type Capability } from './core/capability.ts'
 export type { OnConflict, UniqueOption } from './core/dedupe.ts'
@@ -33,9 +34,10 @@ export { open, type OpenOptions } from './open.ts'
 export type { EventOf, EventType, JobEvent, JobFacts, Listener } from './runtime/events.ts'
 export type { RunningJob } from './running-job.ts'
 export type { StandardSchema } from './standard-schema.ts'
+export type { Register, SqlTransaction, StoreTransaction } from './store-transaction.ts'
 export type { SyncTransaction } from './sync-transaction.ts'
 export type { Cancellation, EditOptions, PruneOptions } from './steering.ts'
-export type { Counts, Finding, JobFilter, LogLevel, QueueSettings, QueueStats, Store } from './store.ts'
+export type { Counts, Finding, JobFilter, LogLevel, OwnTransaction, QueueSettings, QueueStats, Store } from './store.ts'
 export {
   type EnqueueArgs,
   type Entry,

@@ -38,7 +38,7 @@ export interface Store<Tx = never> {
    * it: claims, and the renewal of the very job it is to complete. Present exactly with the capability `connection`. `close` waits for
    * none that is open: it is rolled back, and its `commit` then throws.
    */
-  begin?(): Awaitable<OwnTransaction<Tx>>
+  begin?(): Awaitable<OwnTransaction<Tx & object>>
 
   /**
    * Adds jobs and applies writes, batch by batch, all in one transaction; each batch all or none.
@@ -114,9 +114,9 @@ export interface OwnTransaction<Tx> {
   /** What `insert`, `apply` and `get` take as `tx`, and what the user's own statements run on. */
   readonly tx: Tx
   /** @throws StoreError, `retryable` only if nothing was committed for certain; otherwise nobody knows, and the rows decide */
-  commit(): Awaitable<void>
+  readonly commit: () => Awaitable<void>
   /** Undoes everything. Never throws: a connection that is lost has rolled back by itself. */
-  rollback(): Awaitable<void>
+  readonly rollback: () => Awaitable<void>
 }
 
 /** One thing a store says of itself. `warn` asks for attention, `fail` is a danger to jobs. */

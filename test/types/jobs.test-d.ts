@@ -24,6 +24,20 @@ import {
 declare const jobs: Jobs
 declare const held: HeldJob
 
+/** The handles of other clients, as far as they tell themselves from each other. None of them is installed here. */
+interface Clients {
+  readonly pg: { query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>; release(): void }
+  readonly postgresJs: {
+    <T>(strings: TemplateStringsArray, ...values: readonly unknown[]): Promise<T[]>
+    unsafe<T>(query: string, values?: (string | number)[]): Promise<T[]>
+    savepoint<T>(run: () => Promise<T>): Promise<T>
+  }
+  readonly drizzle: { execute<T>(query: string | { getSQL(): object }): Promise<T>; rollback(): never }
+  readonly kysely: { executeQuery(query: { sql: string }): Promise<{ rows: unknown[] }>; readonly isTransaction: true }
+  readonly knex: { (table: string): object; raw<T>(sql: string, binding: string): Promise<T>; commit(): Promise<void> }
+  readonly prisma: { $queryRawUnsafe<T>(query: string, ...values: unknown[]): Promise<T> }
+}
+
 const tick = task({ name: 'tick' })
 const add = task<{ n: number }>({ name: 'add' })
 
@@ -37,6 +51,20 @@ describe('an enqueue in the caller’s transaction', () => {
     expectTypeOf(jobs.enqueue(tick, undefined, { tx, delay: '1m' })).toEqualTypeOf<Enqueued>()
   })
 
+  it('answers with a promise, with handles of asynchronous clients', () => {
+    const handles = {} as Clients
+    expectTypeOf(jobs.enqueue(add, { n: 1 }, { tx: handles.pg })).toEqualTypeOf<Promise<Enqueued>>()
+    expectTypeOf(jobs.enqueue(add, { n: 1 }, { tx: handles.postgresJs })).toEqualTypeOf<Promise<Enqueued>>()
+    expectTypeOf(jobs.enqueue(add, { n: 1 }, { tx: handles.drizzle })).toEqualTypeOf<Promise<Enqueued>>()
+    expectTypeOf(jobs.enqueue(add, { n: 1 }, { tx: handles.kysely })).toEqualTypeOf<Promise<Enqueued>>()
+    expectTypeOf(jobs.enqueue(add, { n: 1 }, { tx: handles.knex })).toEqualTypeOf<Promise<Enqueued>>()
+    expectTypeOf(jobs.enqueue(add, { n: 1 }, { tx: handles.prisma })).toEqualTypeOf<Promise<Enqueued>>()
+    const tx = handles.pg
+    expectTypeOf(jobs.enqueueMany([tick.with()], { tx })).toEqualTypeOf<Promise<readonly Enqueued[]>>()
+    expectTypeOf(jobs.enqueue(tick, undefined, { tx, delay: '1m' })).toEqualTypeOf<Promise<Enqueued>>()
+    expectTypeOf(jobs.enqueue(add, { n: 1 }, { delay: '1m' })).toEqualTypeOf<Promise<Enqueued>>()
+  })
+
   it('is as strict about the payload, and about the handle', () => {
     const tx = new DatabaseSync(':memory:')
     // @ts-expect-error -- text is no number
@@ -47,13 +75,42 @@ describe('an enqueue in the caller’s transaction', () => {
     void jobs.enqueue(add, { n: 1 }, { tx: 'app.db' })
     // @ts-expect-error -- a missing handle is not the same as none
     void jobs.enqueue(add, { n: 1 }, { tx: undefined })
+    // @ts-expect-error -- an object that can do nothing is no handle
+    void jobs.enqueue(add, { n: 1 }, { tx: {} })
   })
 
   it('completes at once too, in a handler and by hand', () => {
     add.handle((_, job) => {
       expectTypeOf(job.complete({ ok: true }, { tx: new DatabaseSync(':memory:') })).toEqualTypeOf<void>()
+      expectTypeOf(job.enqueue(add, { n: 1 }, { tx: new DatabaseSync(':memory:') })).toEqualTypeOf<Enqueued>()
     })
     expectTypeOf(held.complete(1, { tx: new BetterSqlite3(':memory:') })).toEqualTypeOf<void>()
+  })
+
+  it('completes with a promise on an asynchronous one', () => {
+    const { pg, postgresJs } = {} as Clients
+    add.handle(async (_, job) => {
+      expectTypeOf(job.complete({ ok: true }, { tx: pg })).toEqualTypeOf<Promise<void>>()
+      expectTypeOf(job.enqueue(add, { n: 1 }, { tx: postgresJs })).toEqualTypeOf<Promise<Enqueued>>()
+    })
+    expectTypeOf(held.complete(1, { tx: postgresJs })).toEqualTypeOf<Promise<void>>()
+    expectTypeOf(held.complete(1)).toEqualTypeOf<Promise<boolean>>()
+  })
+})
+
+describe('a run in a transaction of the store’s own making', () => {
+  it('gives what its function returns, and the function a connection to ask', () => {
+    add.handle(async ({ n }, job) => {
+      const paid = job.transaction(async (tx) => {
+        const { rows } = await tx.query('select total from orders where id = $1', [n])
+        expectTypeOf(rows).toEqualTypeOf<Readonly<Record<string, unknown>>[]>()
+        expectTypeOf(await jobs.enqueue(tick, undefined, { tx })).toEqualTypeOf<Enqueued>()
+        return rows.length
+      })
+      expectTypeOf(paid).toEqualTypeOf<Promise<number>>()
+      // @ts-expect-error -- there is no commit to call
+      await job.transaction((tx) => tx.commit())
+    })
   })
 })
 

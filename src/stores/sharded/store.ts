@@ -1,7 +1,5 @@
-import { setTimeout as wait } from 'node:timers/promises'
-
 import type { Capability } from '../../core/capability.ts'
-import { StoreError, UsageError } from '../../core/errors.ts'
+import { UsageError } from '../../core/errors.ts'
 import type { Instant, Job } from '../../core/job.ts'
 import type { Write } from '../../core/lifecycle.ts'
 import type {
@@ -22,6 +20,7 @@ import type {
   StoredLogLine,
   WriteResult,
 } from '../../store.ts'
+import { within } from './patience.ts'
 
 /** The longest wait for one shard's answer to a renewal, however long the lease. */
 const mostPatienceMs = 60_000
@@ -255,25 +254,6 @@ export class ShardedStore implements Store<unknown> {
   ): Promise<readonly (Out | undefined)[]> {
     const all = await Promise.all(this.#shards.map(async (shard) => await call(shard)))
     return items.map((_, i) => all.map((answers) => answers[i]).find((answer) => answer !== undefined))
-  }
-}
-
-/**
- * The answer, or a StoreError if it has not come in time. Not the runtime's clock: this is the wait for a lock or a network, and a test
- * with a manual clock must still get through it.
- */
-async function within<T>(ms: number, call: () => Promise<T>): Promise<T> {
-  const answer = call()
-  const end = new AbortController()
-  const late = wait(ms, undefined, { signal: end.signal, ref: false }).then(() => {
-    throw new StoreError(`No answer within ${ms} ms`, { retryable: true })
-  })
-  late.catch(() => undefined) // called off, when the answer came first
-  answer.catch(() => undefined) // when it comes too late, there is nobody left to tell
-  try {
-    return await Promise.race([answer, late])
-  } finally {
-    end.abort()
   }
 }
 
