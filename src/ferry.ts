@@ -5,6 +5,7 @@ import { type Ids, makeIds } from './core/id.ts'
 import { Logbook } from './logbook.ts'
 import type { Clock } from './runtime/clock.ts'
 import { Events } from './runtime/events.ts'
+import { StoreClock } from './runtime/store-clock.ts'
 import type { Awaitable, Store } from './store.ts'
 import { atOnce, isSync } from './sync-transaction.ts'
 import type { AnyTask, ResolvedPolicy } from './task.ts'
@@ -37,6 +38,13 @@ export class Ferry {
   /** The policy of a task that was enqueued or worked here. */
   policyOfTask(task: string): ResolvedPolicy | undefined {
     return this.#policies.get(task)
+  }
+
+  /** Lets the clock follow the store's, where it has one, until the returned function is called. */
+  keepTime(): () => void {
+    const during = 'asking the store for its time'
+    if (!(this.clock instanceof StoreClock)) return () => undefined
+    return this.clock.keep((error) => this.events.emit({ type: 'error', error, during }))
   }
 
   /** From now on every call is refused. */

@@ -4,6 +4,7 @@ import { Ferry } from './ferry.ts'
 import { Jobs } from './jobs.ts'
 import { attachLogger, type Logger } from './logger.ts'
 import { type Clock, systemClock } from './runtime/clock.ts'
+import { StoreClock } from './runtime/store-clock.ts'
 import { MemoryStore } from './stores/memory/index.ts'
 import { type ShardBy, ShardedStore } from './stores/sharded/index.ts'
 import { type SqliteOptions, SqliteStore } from './stores/sqlite/index.ts'
@@ -47,15 +48,22 @@ export async function open(source: Source | readonly Source[], options: OpenOpti
   expectKnown(options, optionNames, 'open()')
   if (options.shardBy !== undefined) expectFunction(options.shardBy, 'shardBy')
   const store = await toStore(source, options)
+  let clock: Clock
   try {
     if (options.migrate !== false) await store.migrate()
+    clock = options.clock ?? (await clockOf(store))
   } catch (error) {
     await store.close()
     throw error
   }
-  const ferry = new Ferry(store, options.clock ?? systemClock)
+  const ferry = new Ferry(store, clock)
   if (options.logger !== false) attachLogger(ferry.events, options.logger)
   return new Jobs(ferry)
+}
+
+/** A store on another machine has a clock of its own, which all programs go by. */
+async function clockOf(store: Store<unknown>): Promise<Clock> {
+  return store.time === undefined ? systemClock : await StoreClock.of(store.time.bind(store), systemClock)
 }
 
 async function toStore(source: Source | readonly Source[], options: OpenOptions): Promise<Store<unknown>> {

@@ -3,6 +3,7 @@ import { UsageError } from '../../core/errors.ts'
 import type { Instant, Job } from '../../core/job.ts'
 import type { Write } from '../../core/lifecycle.ts'
 import type {
+  Awaitable,
   Batch,
   BatchResult,
   Bell,
@@ -38,6 +39,8 @@ export type ShardBy = (queue: string, count: number) => number
 export class ShardedStore implements Store<unknown> {
   readonly name: string
   readonly capabilities: ReadonlySet<Capability>
+  /** That of the first shard: they are expected to agree. */
+  readonly time?: () => Awaitable<Instant>
   readonly #shards: readonly Store<unknown>[]
   readonly #shardBy: ShardBy
   #turn = 0
@@ -49,6 +52,7 @@ export class ShardedStore implements Store<unknown> {
     this.#shardBy = shardBy
     const [first] = shards
     this.name = `${first?.name ?? ''} ×${shards.length}`
+    if (first?.time !== undefined) this.time = first.time.bind(first)
     // A transaction is begun before it is known which shard it is for.
     this.capabilities = new Set(
       [...(first?.capabilities ?? [])].filter(

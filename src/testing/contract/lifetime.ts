@@ -78,6 +78,17 @@ export const lifetime: readonly Case[] = [
     },
   },
   {
+    promise: 'tells the time, if at all, in whole milliseconds that do not go back',
+    async run({ store }) {
+      let last = 0
+      for (let n = 0; n < 5; n++) {
+        const now = await store.time?.()
+        ok(now === undefined || (Number.isSafeInteger(now) && now >= last))
+        last = now ?? 0
+      }
+    },
+  },
+  {
     promise: 'reports findings with a name, a level and a message, and changes nothing by it',
     async run({ store }) {
       await run(store)
