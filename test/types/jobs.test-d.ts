@@ -15,9 +15,11 @@ import {
   type Jobs,
   type Middleware,
   open,
+  type OpenOptions,
   pinoLogger,
   type QueueStats,
   snooze,
+  type Store,
   task,
 } from '../../src/index.ts'
 
@@ -201,6 +203,34 @@ describe('opening', () => {
     void open('sqlite:app.db', { durability: 'normal' })
     // @ts-expect-error -- no such option
     void open('sqlite:app.db', { busyTimout: '5s' })
+  })
+
+  it('takes the options that go with the URL, and no others', () => {
+    void open('postgres://host/db', { schema: 'jobs', connections: 5, logger: false })
+    void open('postgresql://host/db', { durability: 'relaxed', migrate: false })
+    void open('memory:', { logger: false })
+    void open(['postgres://a/db', 'postgres://b/db'], { schema: 'jobs', shardBy: () => 0 })
+    void open({} as Store, { logger: false })
+    // @ts-expect-error -- of SQLite alone
+    void open('postgres://host/db', { busyTimeout: '5s' })
+    // @ts-expect-error -- of PostgreSQL alone
+    void open('sqlite:app.db', { schema: 'jobs' })
+    // @ts-expect-error -- there is nothing to wait for
+    void open('memory:', { busyTimeout: '5s' })
+    // @ts-expect-error -- of PostgreSQL alone
+    void open(['sqlite:a.db', 'sqlite:b.db'], { schema: 'jobs' })
+    // @ts-expect-error -- a store of one’s own has been opened already
+    void open({} as Store, { busyTimeout: '5s' })
+  })
+
+  it('takes the options of every store for a URL that is not known yet', () => {
+    const url = String(process.env['JOBFERRY_URL'])
+    const options: OpenOptions = { busyTimeout: '5s', schema: 'jobs', durability: 'full' }
+    void open(url, options)
+    void open([url, url], options)
+    void open('sqlite:app.db', options)
+    // @ts-expect-error -- of no store
+    void open(url, { busyTimout: '5s' })
   })
 
   it('is closed at the end of its scope', () => {
