@@ -4,7 +4,7 @@ import { Client } from 'pg'
 import { inject, onTestFinished } from 'vitest'
 
 import { type Postgres, type PostgresOptions, startPostgres } from './postgres.ts'
-import { type Proxy, startProxy } from './proxy.ts'
+import { type TcpProxy, startProxy } from './proxy.ts'
 import { type RedisCluster, startRedisCluster } from './redis-cluster.ts'
 import { type Redis, type RedisOptions, startRedis } from './redis.ts'
 
@@ -50,8 +50,12 @@ export async function newPostgres(options?: PostgresOptions): Promise<Postgres> 
   return postgres
 }
 
-/** A proxy in front of a server, for the length of the test. Clients use its `url`. */
-export async function newProxy(target: string): Promise<Proxy> {
+/**
+ * A proxy in front of a server, for the length of the test. Clients use its `url`.
+ *
+ * What was opened later is ended earlier: a client that says goodbye into a black hole would wait. Let it pass, or cut, before the end.
+ */
+export async function newProxy(target: string): Promise<TcpProxy> {
   const proxy = await startProxy(target)
   onTestFinished(() => proxy[Symbol.asyncDispose]())
   return proxy

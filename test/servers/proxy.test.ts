@@ -4,7 +4,7 @@ import { connect as connectTo, createServer, type Socket } from 'node:net'
 import { describe, expect, inject, it, onTestFinished } from 'vitest'
 
 import { connect, newDatabase, newPrefix, newProxy } from './kit.ts'
-import type { Proxy } from './proxy.ts'
+import type { TcpProxy } from './proxy.ts'
 import { until } from './until.ts'
 
 /** Sends back what it gets, and notes it. */
@@ -39,7 +39,7 @@ interface Caller {
   readonly sofar: string
 }
 
-async function call(proxy: Proxy): Promise<Caller> {
+async function call(proxy: TcpProxy): Promise<Caller> {
   const socket = connectTo(proxy.port, '127.0.0.1')
   onTestFinished(() => void socket.destroy())
   let text = ''

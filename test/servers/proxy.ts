@@ -11,8 +11,8 @@ export interface Delay {
 }
 
 /** Starts a proxy in front of the server of a URL, whatever it speaks: `postgres://…`, `redis://…`, `tcp://127.0.0.1:1234`. It passes, at first. */
-export async function startProxy(target: string): Promise<Proxy> {
-  const proxy = new Proxy(target, await freePort())
+export async function startProxy(target: string): Promise<TcpProxy> {
+  const proxy = new TcpProxy(target, await freePort())
   await proxy.pass()
   return proxy
 }
@@ -21,7 +21,7 @@ export async function startProxy(target: string): Promise<Proxy> {
  * A bad network between a client and a server, on one machine. It is in one mode at a time, for the connections there are and those to
  * come, until the next call sets another.
  */
-export class Proxy {
+export class TcpProxy {
   /** The URL of the server, but through this proxy. */
   readonly url: string
   readonly port: number

@@ -12,6 +12,8 @@ export interface RedisCluster extends AsyncDisposable {
   readonly nodes: readonly Redis[]
   /** Of the nodes. A client needs any one of them. */
   readonly urls: readonly string[]
+  /** Resolves when every node says that the cluster is whole: at once, or two seconds after a node was started again. */
+  whole(): Promise<void>
 }
 
 /**
@@ -28,7 +30,9 @@ export async function startRedisCluster(options: RedisOptions = {}): Promise<Red
   try {
     const nodes = await Promise.all(starting)
     await join(nodes)
-    return { nodes, urls: nodes.map(({ url }) => url), [Symbol.asyncDispose]: dispose }
+    await whole(nodes)
+    const urls = nodes.map(({ url }) => url)
+    return { nodes, urls, whole: () => whole(nodes), [Symbol.asyncDispose]: dispose }
   } catch (error) {
     await dispose()
     throw error
@@ -49,6 +53,9 @@ async function startNode({ settings, ...options }: RedisOptions): Promise<Redis>
 async function join(nodes: readonly Redis[]): Promise<void> {
   const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`)
   await run('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-replicas', '0', '--cluster-yes'])
+}
+
+async function whole(nodes: readonly Redis[]): Promise<void> {
   await until('every node of the cluster knew all', async () => {
     const states = await Promise.all(nodes.map((node) => node.ask('cluster', 'info')))
     return states.every((state) => state.includes('cluster_state:ok')) || undefined

@@ -54,4 +54,15 @@ describe('a Redis Cluster of a test', () => {
     for (const node of nodes) expect(await node.ask('cluster', 'info')).toContain('cluster_slots_ok:16384')
     expect(await nodes[2]!.ask('-c', 'get', keys[0]!)).toContain(keys[0])
   })
+
+  it('is whole again when a node that was killed is started', async () => {
+    const cluster = await newRedisCluster({ append: 'always' })
+    const [node, other] = cluster.nodes
+    const key = newPrefix()
+    await other!.ask('-c', 'set', key, '7')
+    await node!.kill()
+    await node!.start()
+    await cluster.whole()
+    expect(await node!.ask('-c', 'get', key)).toMatch(/7$/)
+  })
 })
