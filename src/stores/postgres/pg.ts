@@ -38,7 +38,8 @@ export const asText: PgQuery['types'] = { getTypeParser: () => (text) => text }
 
 /** The driver, with a URL to connect to. */
 export interface Driver {
-  pool(max: number): PgPool
+  /** `unhurried`: statements may take as long as they like. */
+  pool(max: number, unhurried?: 'unhurried'): PgPool
   listener(): PgListener
 }
 
@@ -54,7 +55,13 @@ export async function loadDriver(url: string, settings: PostgresSettings): Promi
     keepAliveInitialDelayMillis: 10_000,
   }
   return {
-    pool: (max) => new pg.Pool({ ...shared, max, query_timeout: settings.timeoutMs, idleTimeoutMillis: 60_000 }),
+    pool: (max, unhurried) =>
+      new pg.Pool({
+        ...shared,
+        max,
+        idleTimeoutMillis: 60_000,
+        ...(unhurried === undefined ? { query_timeout: settings.timeoutMs } : {}),
+      }),
     listener: () => new pg.Client({ ...shared, query_timeout: settings.timeoutMs }),
   }
 }
