@@ -10,10 +10,9 @@ const patience = 20
 
 /** What a claim tells of its looking. */
 export interface Look {
-  /** Entries of the index that were read. */
-  readonly read: number
-  readonly lanes: number
-  readonly asked: number
+  /** Entries of the index that were read in vain. */
+  readonly inVain: number
+  /** How long it took, in microseconds. */
   readonly us: number
   readonly now: Instant
 }
@@ -47,8 +46,7 @@ export class Heads {
   }
 
   /** A claim has looked from the very beginning. */
-  looked({ read, lanes, asked, us, now }: Look): void {
-    const inVain = read - 2 * asked * Math.max(lanes, 1)
+  looked({ inVain, us, now }: Look): void {
     this.#nextWholeAt = inVain < mostInVain ? undefined : now + Math.ceil((us / 1_000) * patience)
   }
 }

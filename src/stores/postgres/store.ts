@@ -147,8 +147,8 @@ export class PostgresStore implements Store<unknown> {
       return toTaken(row, lane, lease, until, now)
     })
     if (from[0] === null) {
-      const [, , , , read, lanes, us] = head ?? []
-      this.#heads.looked({ read: Number(read), lanes: Number(lanes), asked: limit, us: Number(us), now })
+      const [, , , , inVain, , us] = head ?? []
+      this.#heads.looked({ inVain: Number(inVain), us: Number(us), now })
     }
     const settled = await this.#answers(settle, rows.refused)
     const short = jobs.length < limit || limit === 0

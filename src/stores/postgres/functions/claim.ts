@@ -23,8 +23,9 @@ const inTurn = 'u.id, u.lane, u.run_at, u.attempt, u.max_attempts, u.rev, u.crea
  * lock that ends with the transaction. A due job whose key is busy is parked: it leaves job_ready until the end of the job it waits for
  * lets it back (\`unpark\`). It is parked only while we hold the row of that job, so that its end cannot pass us unseen.
  *
- * The last row says when the next job falls due, how many entries of the index were read, of how many lanes, and how long it all took, in
- * microseconds: from these the caller sees that the head of the index is full of what is dead but cannot be removed (`heads.ts`).
+ * Rows that were looked at are locked by their places (\`ctid\`); the sums in those conditions keep the planner from walking job_ready for it.
+ *
+ * The last row says when the next job falls due, how many entries of the index were read in vain, and how long it all took, in microseconds: from these the caller sees that the head of the index is full of what is dead but cannot be removed (`heads.ts`).
  */
 export const claim: string = `
 create or replace function @.claim(
@@ -57,6 +58,7 @@ declare
   ready integer[];
   span integer;
   asked_now integer;
+  wanting integer := 0;
   pos_at bigint;
   pos_seq bigint;
   picked tid[];
@@ -113,6 +115,7 @@ begin
         size := least(size, rooms[q]);
       end if;
       if size > 0 then
+        wanting := wanting + size;
         return query
           with turn as materialized (
             select j.ctid from @.job j
@@ -149,6 +152,7 @@ begin
       );
       exit when cardinality(ready) = 0 or wanted <= 0;
       span := size;
+      wanting := wanting + span * cardinality(ready);
       task_now := task_left;
       room_now := rooms;
       picked := '{}';
@@ -199,7 +203,7 @@ begin
       got := 0;
       for r in
         with turn as materialized (
-          select j.ctid from @.job j where j.ctid = any (picked) and j.state = 0 and not j.parked for update skip locked
+          select j.ctid from @.job j where j.ctid = any (picked) and j.state + 0 = 0 and j.parked::integer = 0 for update skip locked
         ), u as (
           update @.job j ${taking}
           where j.ctid = any (array(select turn.ctid from turn))
@@ -222,7 +226,7 @@ begin
       if cardinality(parking) > 0 then
         update @.job j set parked = true
         where j.ctid = any (array(
-          select j.ctid from @.job j where j.ctid = any (parking) and j.state = 0 and not j.parked for update skip locked
+          select j.ctid from @.job j where j.ctid = any (parking) and j.state + 0 = 0 and j.parked::integer = 0 for update skip locked
         ));
         size := least(1000, size * 2); -- through a backlog of one key in long strides
       end if;
@@ -239,7 +243,7 @@ begin
     ) n;
   end if;
   read_before := pg_stat_get_xact_tuples_returned('@.job_ready'::regclass) - read_before;
-  return query select null::text, 0, next_at, (asked - wanted)::integer, least(read_before, 1000000000)::integer, cardinality(lanes),
+  return query select null::text, 0, next_at, 0, least(read_before - wanting - cardinality(lanes), 1000000000)::integer, 0,
     (extract(epoch from clock_timestamp() - started) * 1000000)::bigint, null::text, null::text;
 end
 $fn$;`
