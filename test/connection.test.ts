@@ -118,6 +118,24 @@ describe('job.transaction', () => {
     })
   })
 
+  it('leaves a handler in peace that goes on after it, for longer than the lease', async () => {
+    await using bank = await openBank()
+    const { sim } = bank
+    const { runs, handler } = byHand<number>()
+    await sim.jobs.enqueue(pay, 1)
+    sim.jobs.work([
+      pay.handle(async (n, job) => {
+        await job.transaction((tx) => record(tx, n))
+        await handler(n, job)
+      }),
+    ])
+    await sim.clock.advance('5m')
+    expect(runs[0]!.job.signal.aborted).toBe(false)
+    runs[0]!.end()
+    await sim.clock.settle()
+    expect([sim.of('completed').length, sim.of('lost').length]).toEqual([1, 0])
+  })
+
   it('lets a handler go on that has caught what was thrown: its own end then counts', async () => {
     await using bank = await openBank()
     const { sim } = bank

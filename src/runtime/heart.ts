@@ -109,8 +109,7 @@ export class Heart {
     for (const [i, one] of all.entries()) {
       const answer = renewed[i]
       if (answer === undefined) {
-        one.abort(new LeaseLostError(one.job.id))
-        drop(one)
+        this.#lose(one)
         continue
       }
       if ('error' in answer) {
@@ -127,12 +126,15 @@ export class Heart {
 
   /** Ends the runs whose lease is about to run out. */
   #endStale(): void {
-    const { clock, leaseMs, held, drop } = this.#options
+    const { clock, leaseMs, held } = this.#options
     const margin = leaseMs / 6
-    for (const one of held()) {
-      if ((one.job.leaseUntil ?? 0) - clock.now() >= margin) continue
-      one.abort(new LeaseLostError(one.job.id))
-      drop(one)
-    }
+    for (const one of held()) if ((one.job.leaseUntil ?? 0) - clock.now() < margin) this.#lose(one)
+  }
+
+  /** A job that was completed in a transaction has no lease any more because of that; its handler may go on. */
+  #lose(one: Held): void {
+    if (one.completedInTx) return
+    one.abort(new LeaseLostError(one.job.id))
+    this.#options.drop(one)
   }
 }
