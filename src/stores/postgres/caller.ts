@@ -2,16 +2,13 @@ import { StoreError, UsageError } from '../../core/errors.ts'
 import type { Instant } from '../../core/job.ts'
 import type { Write } from '../../core/lifecycle.ts'
 import type { Batch, BatchResult } from '../../store.ts'
-import { type BatchAnswer, batchesJson, toBatchResults } from './insert.ts'
+import { batchesJson, toBatchResults } from './insert.ts'
 import type { Lanes } from './lanes.ts'
-import { fromJson, type Row } from './row.ts'
+import { type CallerAnswer, type Row, toCallerAnswer } from './row.ts'
 import { wakes, writesJson } from './settlement.ts'
 import type { Statements } from './statements.ts'
 import { toStoreError } from './trouble.ts'
 import { toQuery } from './tx.ts'
-
-/** What the functions for a caller's transaction answer with: what was asked for, or what went wrong and was undone. */
-type Answer<Result> = Partial<Result> & { readonly code?: string; readonly message?: string }
 
 /**
  * What is done inside a caller's transaction: each in one statement, on whatever client it is. What fails there is undone, and the
@@ -35,7 +32,7 @@ export class Caller {
     tx: unknown,
     installation: string,
   ): Promise<readonly BatchResult[]> {
-    const { answers = [] } = await this.#ask<{ answers: readonly BatchAnswer[] }>(tx, this.#statements.insertInTx.text, [
+    const { answers = [] } = await this.#ask(tx, this.#statements('insertInTx').text, [
       installation,
       batchesJson(batches, this.#lanes),
       String(now),
@@ -47,7 +44,7 @@ export class Caller {
 
   /** Says which were refused, by their ids. */
   async apply(writes: readonly Write[], tx: unknown, installation: string): Promise<readonly string[]> {
-    const { refused = [] } = await this.#ask<{ refused: readonly string[] }>(tx, this.#statements.applyInTx.text, [
+    const { refused = [] } = await this.#ask(tx, this.#statements('applyInTx').text, [
       installation,
       writesJson(writes, this.#lanes),
       this.#channel,
@@ -67,9 +64,9 @@ export class Caller {
     }
   }
 
-  async #ask<Result>(tx: unknown, text: string, values: readonly (string | null)[]): Promise<Partial<Result>> {
+  async #ask(tx: unknown, text: string, values: readonly (string | null)[]): Promise<CallerAnswer> {
     const [row] = await this.rows(tx, text, values)
-    const answer = fromJson<Answer<Result>>(row?.[0])
+    const answer = toCallerAnswer(row?.[0])
     if (answer.code === undefined) return answer
     if (answer.code === 'JF002')
       throw new UsageError(

@@ -8,7 +8,7 @@ import { Heads } from './heads.ts'
 import type { Lanes } from './lanes.ts'
 import type { Link } from './link.ts'
 import { settledAfterLoss } from './recover.ts'
-import { fromJson, type Row, toJob, toOptionalNumber, toTaken } from './row.ts'
+import { type Row, toIds, toJob, toOptionalNumber, toTaken } from './row.ts'
 import { settlementColumns, stops, toSettlement, toWriteResults, wakes } from './settlement.ts'
 import type { Statements } from './statements.ts'
 
@@ -61,7 +61,10 @@ export class Exchange {
     const values = await this.#values(settle, [...claimColumns(request), ...from])
     const answer = await this.#try(settle, values)
     if (answer !== undefined) return await this.#toClaimed(request, answer, from[0] === null)
-    return (await this.#claimedBeforeLoss(request)) ?? (await this.#toClaimed(request, await this.#again(settle, values), from[0] === null))
+    return (
+      (await this.#claimedBeforeLoss(request)) ??
+      (await this.#toClaimed(request, await this.#again(settle, values), from[0] === null))
+    )
   }
 
   async #toClaimed(request: ClaimRequest, { settled, rows }: Answer, whole: boolean): Promise<Claimed> {
@@ -82,7 +85,7 @@ export class Exchange {
 
   /** What a claim whose answer was lost has done, if it can be seen: its lease is known to us alone. */
   async #claimedBeforeLoss({ settle = [], lease, until, now }: ClaimRequest): Promise<Claimed | undefined> {
-    const rows = await this.#link.run(this.#statements.leased, [lease, String(until)])
+    const rows = await this.#link.run(this.#statements('leased'), [lease, String(until)])
     const settled = await settledAfterLoss(settle, this.#options.get)
     if (rows.length === 0 && settled === undefined) return undefined
     // All or none was done. How the look ended is not known: look again at once.
@@ -111,13 +114,13 @@ export class Exchange {
 
   /** `undefined` when the connection was lost on the way. */
   async #try(settle: readonly Write[], values: readonly (string | null)[]): Promise<Answer | undefined> {
-    const rows = await this.#link.tryRun(this.#statements.exchange, values)
+    const rows = await this.#link.tryRun(this.#statements('exchange'), values)
     if (rows === undefined) return undefined
     const [, , , , , , , freed, refusedIds] = rows.at(-1) ?? []
     if (settle.length === 0) return { settled: [], rows: rows.slice(0, -1) }
     if (freed === 'freed' || settle.some(wakes)) this.#bells.ring('jobs')
     if (settle.some(stops)) this.#bells.ring('control')
-    const refused = fromJson<readonly string[]>(refusedIds)
+    const refused = toIds(refusedIds)
     const unique = [...new Set(refused)]
     const current = unique.length === 0 ? [] : await this.#options.get(unique)
     return {

@@ -1,7 +1,7 @@
 import type { Batch, BatchResult } from '../../store.ts'
 import { numberArray, textArray } from './array.ts'
 import type { Lane, Lanes } from './lanes.ts'
-import { fromPolicy, fromUntil, isPlain, type Row, toHex, toJob, toRecord } from './row.ts'
+import { type BatchAnswer, fromPolicy, fromUntil, isPlain, toHex, toJob, toRecord } from './row.ts'
 import { toWrite } from './settlement.ts'
 
 /** Whether all of a batch can be added without looking at anything first. */
@@ -43,12 +43,6 @@ export function batchesJson(batches: readonly Batch[], lanes: Lanes): string {
       refuse: jobs.flatMap(({ ifHeld }, i) => (ifHeld === 'refuse' ? [i] : [])),
     })),
   )
-}
-
-/** One batch's answer as the functions give it. */
-export interface BatchAnswer {
-  readonly ok: boolean
-  readonly holders: readonly (Row | null)[]
 }
 
 export function toBatchResults(answers: readonly BatchAnswer[]): readonly BatchResult[] {

@@ -94,7 +94,9 @@ export class Link {
       return await this.#pool.connect()
     } catch (error) {
       // Nothing was sent: whatever broke, it was not our statement.
-      throw troubleOf(error) === 'final' ? error : new StoreError(toStoreError(error).message, { retryable: true, cause: error })
+      throw troubleOf(error) === 'final'
+        ? error
+        : new StoreError(toStoreError(error).message, { retryable: true, cause: error })
     }
   }
 }

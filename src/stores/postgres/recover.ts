@@ -9,7 +9,10 @@ type Get = (ids: readonly string[]) => Promise<readonly (Job | undefined)[]>
  * What became of writes whose answer was lost with the connection: they were stored together or not at all, so one that can be seen tells
  * of all. `undefined` when none can be seen: then they may be sent again, and will be refused where they must be.
  */
-export async function settledAfterLoss(writes: readonly Write[], get: Get): Promise<readonly WriteResult[] | undefined> {
+export async function settledAfterLoss(
+  writes: readonly Write[],
+  get: Get,
+): Promise<readonly WriteResult[] | undefined> {
   if (writes.length === 0) return undefined
   const current = await get(writes.map(({ before }) => before.id))
   const seen = writes.map(({ after }, i) => isThere(after, current[i]))

@@ -1,10 +1,51 @@
 import type { Statement } from './link.ts'
 import { jobColumns, jobTables } from './row.ts'
 
-/** Every statement, named. `@` is the quoted schema. What is more than one statement is a function in the schema: see functions/. */
-export type Statements = Readonly<Record<keyof typeof texts, Statement>>
+export type StatementName =
+  | 'add'
+  | 'insertBatches'
+  | 'exchange'
+  | 'renew'
+  | 'prune'
+  | 'sumUp'
+  | 'log'
+  | 'get'
+  | 'expired'
+  | 'leased'
+  | 'nextExpiry'
+  | 'logs'
+  | 'configure'
+  | 'queues'
+  | 'insertInTx'
+  | 'applyInTx'
+  | 'time'
 
-const texts = {
+/** Every statement, by its name, for the tables of one schema. */
+export type Statements = (name: StatementName) => Statement
+
+export function makeStatements(schema: string): Statements {
+  const made = new Map<StatementName, Statement>()
+  return (name) => {
+    const known = made.get(name)
+    if (known !== undefined) return known
+    const statement = { name: `${schema}.${name}`, text: inSchema(texts[name], schema) }
+    made.set(name, statement)
+    return statement
+  }
+}
+
+/** Puts the schema, and the channel of its bells, where a text has `@`. The name was checked: it needs no escapes but its quotes. */
+export function inSchema(text: string, schema: string): string {
+  return text.replaceAll('@channel', channelOf(schema)).replaceAll('@.', `"${schema}".`)
+}
+
+/** Notifications are the database's, not the schema's: each installation has a channel of its own. */
+export function channelOf(schema: string): string {
+  return `jobferry_${schema}`
+}
+
+/** `@` is the quoted schema. What takes more than one statement is a function in the schema: see functions/. */
+const texts: Readonly<Record<StatementName, string>> = {
   add: `select @.add($1::text[], $2::integer[], $3::integer[], $4::bigint[], $5::integer[], $6::bigint[], $7::text[], $8::text[],
     $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::integer[], $15::integer[], $16::text, $17::text)`,
   insertBatches: `
@@ -77,37 +118,4 @@ const texts = {
   insertInTx: 'select @.insert_in_tx($1::text, $2::text::json, $3::text::bigint, $4::text, $5::text)::text as answer',
   applyInTx: 'select @.apply_in_tx($1::text, $2::text::json, $3::text, $4::text, $5::text::boolean)::text as answer',
   time: `select floor(extract(epoch from clock_timestamp()) * 1000)::bigint::text`,
-} as const
-
-export function makeStatements(schema: string): Statements {
-  const statement = (name: keyof typeof texts): Statement => ({ name: `${schema}.${name}`, text: inSchema(texts[name], schema) })
-  return {
-    add: statement('add'),
-    insertBatches: statement('insertBatches'),
-    exchange: statement('exchange'),
-    renew: statement('renew'),
-    prune: statement('prune'),
-    sumUp: statement('sumUp'),
-    log: statement('log'),
-    get: statement('get'),
-    expired: statement('expired'),
-    leased: statement('leased'),
-    nextExpiry: statement('nextExpiry'),
-    logs: statement('logs'),
-    configure: statement('configure'),
-    queues: statement('queues'),
-    insertInTx: statement('insertInTx'),
-    applyInTx: statement('applyInTx'),
-    time: statement('time'),
-  }
-}
-
-/** Puts the schema, and the channel of its bells, where a text has `@`. The name was checked: it needs no escapes but its quotes. */
-export function inSchema(text: string, schema: string): string {
-  return text.replaceAll('@channel', channelOf(schema)).replaceAll('@.', `"${schema}".`)
-}
-
-/** Notifications are the database's, not the schema's: each installation has a channel of its own. */
-export function channelOf(schema: string): string {
-  return `jobferry_${schema}`
 }

@@ -33,14 +33,15 @@ import { Link, type Statement } from './link.ts'
 import { listQuery } from './list.ts'
 import { expectKnown, type Installation, migrate, readInstallation } from './migrate.ts'
 import { type PostgresOptions, type PostgresSettings, postgresSettings } from './options.ts'
-import { beginOn } from './own-transaction.ts'
+import { OwnTransactions } from './own-transactions.ts'
 import { type Driver, loadDriver, type PgClient, type PgPool } from './pg.ts'
 import { insertedAfterLoss } from './recover.ts'
 import { report } from './report.ts'
-import { fromJson, toJob, toLogLine, toOptionalNumber, toOptionalText, toText } from './row.ts'
+import { toBatchAnswers, toJob, toLogLine, toOptionalNumber, toOptionalText, toText } from './row.ts'
 import { toWriteResults } from './settlement.ts'
 import { channelOf, inSchema, makeStatements, type Statements } from './statements.ts'
 import { toQueueStats } from './stats.ts'
+import { toQuery } from './tx.ts'
 import { withUrlOptions } from './url.ts'
 
 /** After so many transactions of ours the lines of the tally are summed up. */
@@ -56,7 +57,6 @@ export class PostgresStore implements Store<object> {
   readonly name = 'postgres'
   readonly capabilities: ReadonlySet<Capability>
   readonly settings: PostgresSettings
-  readonly #driver: Driver | undefined
   readonly #pool: PgPool
   readonly #link: Link
   readonly #lanes: Lanes
@@ -64,7 +64,8 @@ export class PostgresStore implements Store<object> {
   readonly #bells: Bells
   readonly #exchange: Exchange
   readonly #caller: Caller
-  #transactions: PgPool | undefined
+  readonly #ownPool: PgPool
+  readonly #own: OwnTransactions
   #installation: Installation | undefined
   #uncounted = 0
   #closing: Promise<void> | undefined
@@ -79,10 +80,12 @@ export class PostgresStore implements Store<object> {
   /** Made by `open`. With a pool of the caller's there is no driver, and so nobody to listen. */
   constructor(settings: PostgresSettings, driver: Driver | undefined) {
     this.settings = settings
-    this.#driver = driver
     const pool = settings.pool ?? driver?.pool(settings.connections)
     if (pool === undefined) throw new UsageError('Expected a URL or a `pool` to connect with')
     this.#pool = pool
+    // Apart from the others: a claim or a renewal must not wait behind the transactions of handlers.
+    this.#ownPool = driver?.pool(settings.transactions, 'unhurried') ?? pool
+    this.#own = new OwnTransactions(this.#ownPool)
     const listens = settings.notify && driver !== undefined
     this.capabilities = new Set(capabilities.filter((capability) => capability !== 'listen' || listens))
     this.#link = new Link(pool, settings.prepare)
@@ -114,14 +117,13 @@ export class PostgresStore implements Store<object> {
 
   /** The server's clock: that of the machine it runs on, which need not be ours. */
   async time(): Promise<Instant> {
-    const [row] = await this.#link.run(this.#statements.time, [])
+    const [row] = await this.#link.run(this.#statements('time'), [])
     return Number(row?.[0])
   }
 
   async begin(): Promise<OwnTransaction<PgClient>> {
     this.#link.expectOpen()
-    this.#transactions ??= this.#driver?.pool(this.settings.transactions, 'unhurried') ?? this.#pool
-    return await beginOn(this.#transactions)
+    return await this.#own.begin()
   }
 
   async insert(batches: readonly Batch[], now: Instant, tx?: object): Promise<readonly BatchResult[]> {
@@ -130,6 +132,7 @@ export class PostgresStore implements Store<object> {
     checkRows(rows)
     if (batches.every(({ jobs, writes = [] }) => jobs.length === 0 && writes.length === 0))
       return batches.map(() => ({ ok: true, holders: [] }))
+    if (tx !== undefined) expectTransaction(tx)
     await this.#lanes.prepare(rows)
     if (tx !== undefined) return await this.#caller.insert(batches, now, tx, (await this.#known()).id)
     const results = await this.#insert(batches, now)
@@ -150,6 +153,7 @@ export class PostgresStore implements Store<object> {
     this.#link.expectOpen()
     checkRows(rowsOf(writes))
     if (writes.length === 0) return []
+    if (tx !== undefined) expectTransaction(tx)
     if (tx === undefined) {
       const results = await this.#exchange.settle(writes)
       await this.#counted()
@@ -167,7 +171,7 @@ export class PostgresStore implements Store<object> {
     const ids = textArray(sorted.map(({ id }) => id))
     const leases = textArray(sorted.map(({ lease }) => lease))
     const relaxed = String(this.settings.durability.settle === 'relaxed')
-    const rows = await this.#link.run(this.#statements.renew, [ids, leases, String(until), String(now), relaxed])
+    const rows = await this.#link.run(this.#statements('renew'), [ids, leases, String(until), String(now), relaxed])
     const renewed = new Map(
       rows.map(([id, lease, rev, cancel]) => [
         `${toText(id)} ${toText(lease)}`,
@@ -178,13 +182,13 @@ export class PostgresStore implements Store<object> {
   }
 
   async expired(now: Instant, limit: number): Promise<Expired> {
-    const rows = await this.#link.run(this.#statements.expired, [String(now), String(limit)])
-    const [next] = await this.#link.run(this.#statements.nextExpiry, [String(now)])
+    const rows = await this.#link.run(this.#statements('expired'), [String(now), String(limit)])
+    const [next] = await this.#link.run(this.#statements('nextExpiry'), [String(now)])
     return { jobs: rows.map(toJob), nextAt: toOptionalNumber(next?.[0]) }
   }
 
   async prune(now: Instant, limit: number): Promise<number> {
-    const [row] = await this.#link.run(this.#statements.prune, [String(now), String(limit)])
+    const [row] = await this.#link.run(this.#statements('prune'), [String(now), String(limit)])
     await this.#counted(sumUpEvery)
     return Number(row?.[0])
   }
@@ -193,7 +197,7 @@ export class PostgresStore implements Store<object> {
     this.#link.expectOpen()
     if (ids.length === 0) return []
     const values = [textArray(ids)]
-    const { get } = this.#statements
+    const get = this.#statements('get')
     const rows = tx === undefined ? await this.#link.run(get, values) : await this.#caller.rows(tx, get.text, values)
     const byId = new Map(rows.map((row) => [toText(row[0]), toJob(row)]))
     return ids.map((id) => byId.get(id))
@@ -205,11 +209,11 @@ export class PostgresStore implements Store<object> {
   }
 
   async queues(): Promise<readonly QueueStats[]> {
-    return toQueueStats(await this.#link.run(this.#statements.queues, []))
+    return toQueueStats(await this.#link.run(this.#statements('queues'), []))
   }
 
   async configure(queue: string, { paused, concurrency, priority }: Partial<QueueSettings>): Promise<void> {
-    await this.#link.run(this.#statements.configure, [
+    await this.#link.run(this.#statements('configure'), [
       queue,
       paused === undefined ? null : String(paused),
       concurrency === undefined || concurrency === null ? null : String(concurrency),
@@ -226,7 +230,7 @@ export class PostgresStore implements Store<object> {
   async log(lines: readonly LogLine[]): Promise<void> {
     this.#link.expectOpen()
     if (lines.length === 0) return
-    await this.#link.run(this.#statements.log, [
+    await this.#link.run(this.#statements('log'), [
       textArray(lines.map(({ jobId }) => jobId)),
       numberArray(lines.map(({ attempt }) => attempt)),
       numberArray(lines.map(({ at }) => at)),
@@ -237,7 +241,7 @@ export class PostgresStore implements Store<object> {
   }
 
   async logs(jobId: string, limit: number, after = 0): Promise<readonly StoredLogLine[]> {
-    return (await this.#link.run(this.#statements.logs, [jobId, String(after), String(limit)])).map(toLogLine)
+    return (await this.#link.run(this.#statements('logs'), [jobId, String(after), String(limit)])).map(toLogLine)
   }
 
   /** Own writes ring at once, those of others by NOTIFY. */
@@ -252,20 +256,20 @@ export class PostgresStore implements Store<object> {
 
   async #close(): Promise<void> {
     await this.#bells.end()
-    if (this.settings.pool === undefined) await this.#pool.end()
-    if (this.#transactions !== this.#pool) await this.#transactions?.end()
+    this.#own.abandon()
+    if (this.settings.pool === undefined) await Promise.all([this.#pool.end(), this.#ownPool.end()])
   }
 
   async #insert(batches: readonly Batch[], now: Instant): Promise<readonly BatchResult[]> {
     const plain = batches.every(isPlainBatch)
     const bell = this.#bells.word('jobs')
-    const statement = plain ? this.#statements.add : this.#statements.insertBatches
+    const statement = plain ? this.#statements('add') : this.#statements('insertBatches')
     const values = plain
       ? [...plainColumns(batches, this.#lanes), this.#bells.channel, bell]
       : [batchesJson(batches, this.#lanes), String(now), this.#bells.channel, bell]
     const rows = await this.#link.tryRun(statement, values)
     if (rows === undefined) return await this.#insertAgain(batches, statement, values)
-    return plain ? batches.map(() => ({ ok: true, holders: [] })) : toBatchResults(fromJson(rows[0]?.[0]))
+    return plain ? batches.map(() => ({ ok: true, holders: [] })) : toBatchResults(toBatchAnswers(rows[0]?.[0]))
   }
 
   /** The connection was lost with the answer. */
@@ -288,7 +292,7 @@ export class PostgresStore implements Store<object> {
     }
     return batches.every(isPlainBatch)
       ? batches.map(() => ({ ok: true, holders: [] }))
-      : toBatchResults(fromJson(rows[0]?.[0]))
+      : toBatchResults(toBatchAnswers(rows[0]?.[0]))
   }
 
   async #current(ids: readonly string[], tx: object): Promise<ReadonlyMap<string, Job | undefined>> {
@@ -302,7 +306,7 @@ export class PostgresStore implements Store<object> {
     this.#uncounted += by
     if (this.#uncounted < sumUpEvery) return
     this.#uncounted = 0
-    await this.#link.run(this.#statements.sumUp, [])
+    await this.#link.run(this.#statements('sumUp'), [])
   }
 
   async #known(): Promise<Installation> {
@@ -316,6 +320,11 @@ export class PostgresStore implements Store<object> {
   #unnamed(text: string): Statement {
     return { name: '', text: inSchema(text, this.settings.schema) }
   }
+}
+
+/** @throws UsageError, before anything is sent, when it is no transaction that can be used */
+function expectTransaction(tx: object): void {
+  toQuery(tx)
 }
 
 function rowsOf(writes: readonly Write[]): readonly Job[] {
