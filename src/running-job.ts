@@ -1,6 +1,6 @@
 import type { AsyncTransaction } from './async-transaction.ts'
 import { andThen } from './awaitable.ts'
-import { LeaseLostError, UnsupportedError, UsageError } from './core/errors.ts'
+import { LeaseLostError, UsageError } from './core/errors.ts'
 import { expectFunction } from './core/expect.ts'
 import type { Failure, Instant } from './core/job.ts'
 import { settle } from './core/lifecycle.ts'
@@ -149,24 +149,20 @@ export class RunningJob {
       await this.#ferry.inTx(tx, (handle) => this.#complete(result, handle))
     } catch (error) {
       this.#held.completedInTx = false
-      await this.#ferry.endTx(tx)
       await rollback()
       throw error
     } finally {
       this.#inTransaction = false
     }
-    await this.#ferry.endTx(tx)
     await commit() // if it throws, the handler does, and what is then to be stored of the run is refused if the commit took place
     return result
   }
 
   /** Where it could not begin, nothing has happened, and it may be tried again. */
   async #begin(): Promise<OwnTransaction<object>> {
-    const { store } = this.#ferry
     this.#transacted = true
     try {
-      if (store.begin === undefined) throw new UnsupportedError('connection', store.name)
-      return await store.begin()
+      return await this.#ferry.begin()
     } catch (error) {
       this.#transacted = false
       throw error
