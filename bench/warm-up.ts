@@ -15,15 +15,18 @@ export async function warmUp(bench: Bench): Promise<void> {
   for (const contender of bench.contenders) {
     for (const work of ['concurrent', 'bulk', 'process-100'] as const) {
       for (const jobs of lots) {
-        const place = bench.place()
+        const place = await bench.place()
         try {
-          const [ms = 0] = await contender.ask({ kind: 'rate', work, place, durability: 'relaxed', jobs }, 10_000)
+          const [ms = 0] = await contender.ask(
+            { kind: 'rate', work, place, durability: bench.engine.steady, jobs },
+            10_000,
+          )
           if (ms > enoughMs) break
         } catch (error) {
           if (!(error instanceof NoFigure)) throw error
           break // it lacks the verb, or fails: the work itself will say so
         } finally {
-          bench.discard(place)
+          await bench.discard(place)
         }
       }
     }

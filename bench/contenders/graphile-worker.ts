@@ -1,8 +1,7 @@
-import { Logger, makeWorkerUtils, run, type Runner, type WorkerUtils } from 'graphile-worker'
+import { Logger, makeWorkerUtils, run, type Runner, type WorkerSettings, type WorkerUtils } from 'graphile-worker'
 import { type BenchJob, batches, type Contender, inFlight, type Payload, type Session } from '../contender.ts'
+import { Absent } from '../works.ts'
 import { atSchema, postgresSchema } from './postgres-schema.ts'
-
-type Settings = GraphileConfig.WorkerOptions
 
 /** Errors only. */
 const logger = new Logger(() => (level, message) => {
@@ -10,7 +9,7 @@ const logger = new Logger(() => (level, message) => {
 })
 
 /** graphile-worker. It removes every finished job, and has no claim by hand. */
-export function graphileWorker(name: string, settings: Settings): Contender {
+export function graphileWorker(name: string, settings: WorkerSettings): Contender {
   return {
     name,
     finished: ['removed'],
@@ -27,10 +26,10 @@ export function graphileWorker(name: string, settings: Settings): Contender {
 
 const task = 'noop'
 
-function session(utils: WorkerUtils, settings: Settings): Session {
+function session(utils: WorkerUtils, settings: WorkerSettings): Session {
   let ended: Promise<void> | undefined
-  const any = async (): Promise<boolean> => {
-    const sql = `select from ${settings.schema}._private_jobs limit 1`
+  const anyHeld = async (): Promise<boolean> => {
+    const sql = `select from ${settings.schema}._private_jobs where locked_at is not null limit 1`
     return (await utils.withPgClient((client) => client.query(sql))).rowCount === 1
   }
   const bulk = async (jobs: readonly BenchJob[], size: number): Promise<void> => {
@@ -63,12 +62,23 @@ function session(utils: WorkerUtils, settings: Settings): Session {
         if (left === 0) resolve()
       })
       await all
-      while (await any()) continue // its `stop` can return before the last completions are stored
+      while (await anyHeld()) continue // its `stop` can return before the last completions are stored
       ended = runner.stop()
     },
     listen: async (picked) => {
       const runner = await start(1, ({ n }) => picked(n))
       return () => runner.stop()
+    },
+    stick: async (stuck, jobs) => {
+      if (stuck !== 'unknown' && stuck !== 'key') throw new Absent(`it has no jobs that are stuck by: ${stuck}`)
+      const spec =
+        stuck === 'key'
+          ? { identifier: task, queueName: 'busy', priority: -1 }
+          : { identifier: 'unknown', priority: -1 }
+      for (const batch of batches(jobs, 1_000)) await utils.addJobs(batch.map(({ payload }) => ({ ...spec, payload })))
+      if (stuck === 'unknown') return
+      const sql = `update ${settings.schema}._private_job_queues set locked_at = now(), locked_by = 'another'`
+      await utils.withPgClient((client) => client.query(sql))
     },
     close: async () => {
       await ended

@@ -5,8 +5,8 @@ import { atSchema, postgresSchema } from './postgres-schema.ts'
 
 /** What the two pg-boss contenders differ in. Without `batch` a worker is left as it comes: one job each two seconds. */
 interface Settings {
-  readonly boss: Omit<ConstructorOptions, 'connectionString' | 'schema'>
-  readonly queue: Omit<Queue, 'name'>
+  boss(idle: boolean): Omit<ConstructorOptions, 'connectionString' | 'schema'>
+  queue(idle: boolean): Omit<Queue, 'name'>
   readonly batch: number | undefined
 }
 
@@ -15,15 +15,15 @@ export function pgBoss(name: string, settings: Settings): Contender {
   return {
     name,
     finished: ['kept'],
-    open: async (place) => {
+    open: async (place, _durability, _keep, idle) => {
       const { url, schema } = atSchema(place)
-      const boss = new PgBoss({ ...settings.boss, connectionString: url, schema })
+      const boss = new PgBoss({ ...settings.boss(idle), connectionString: url, schema })
       boss.on('error', (error) => console.error(error))
       await boss.start()
-      await boss.createQueue(queue, settings.queue)
+      await boss.createQueue(queue, settings.queue(idle))
       return session(boss, settings.batch)
     },
-    ...postgresSchema('job', `name = 'noop' and state < 'completed'`),
+    ...postgresSchema('job', "state < 'completed'"),
   }
 }
 
@@ -75,6 +75,15 @@ function session(boss: PgBoss, batch: number | undefined): Session {
           held.map(({ id }) => id),
         )
       }
+    },
+    stick: async (stuck, jobs) => {
+      if (stuck !== 'unknown') throw new Absent(`it has no jobs that are stuck by: ${stuck}`)
+      await boss.createQueue('other')
+      for (const some of batches(jobs, 1_000))
+        await boss.insert(
+          'other',
+          some.map(({ payload }) => ({ data: payload, priority: 1 })),
+        )
     },
     close: () => boss.stop({ graceful: false }),
   }

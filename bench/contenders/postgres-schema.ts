@@ -1,4 +1,4 @@
-import pg from 'pg'
+import { Client } from 'pg'
 import type { Contender } from '../contender.ts'
 
 /** A place on PostgreSQL: a schema of a database. Written as the database's URL with the schema behind `#`. */
@@ -8,15 +8,15 @@ export function atSchema(place: string): { readonly url: string; readonly schema
 }
 
 /** A connection whose unqualified names are those of the place's schema. */
-export async function connect(place: string): Promise<pg.Client> {
+export async function connect(place: string): Promise<Client> {
   const { url, schema } = atSchema(place)
-  const client = new pg.Client({ connectionString: url, options: `-c search_path=${schema}` })
+  const client = new Client({ connectionString: url, options: `-c search_path=${schema}` })
   await client.connect()
   return client
 }
 
 /** Runs `call` on a connection of its own. */
-export async function connected<T>(place: string, call: (client: pg.Client) => Promise<T>): Promise<T> {
+export async function connected<T>(place: string, call: (client: Client) => Promise<T>): Promise<T> {
   const client = await connect(place)
   try {
     return await call(client)
@@ -26,10 +26,10 @@ export async function connected<T>(place: string, call: (client: pg.Client) => P
 }
 
 /**
- * What all contenders on PostgreSQL share: how to look into the schema, and how to age it. `unfinished` is the condition of those that wait
+ * What all contenders on PostgreSQL share: how to look into the schema, and how to teach the planner. `unfinished` is the condition of those that wait
  * or run.
  */
-export function postgresSchema(table: string, unfinished: string): Required<Pick<Contender, 'count' | 'ripen'>> {
+export function postgresSchema(table: string, unfinished: string): Required<Pick<Contender, 'count' | 'learn'>> {
   return {
     count: (place) =>
       connected(place, async (client) => {
@@ -40,10 +40,21 @@ export function postgresSchema(table: string, unfinished: string): Required<Pick
         if (row === undefined) throw new Error(`${table} could not be counted`)
         return row
       }),
-    /**
-     * Gives the planner the statistics that autovacuum gathers within its minute: a short round ends before it comes, and a plan made for an
-     * empty table is another work (`stale-statistics`).
-     */
-    ripen: (place) => connected(place, async (client) => void (await client.query(`analyze ${table}`))),
+    learn: analyze,
   }
+}
+
+/** Gives the planner statistics of every table of the place as it is now. */
+export async function analyze(place: string): Promise<void> {
+  await connected(place, async (client) => {
+    for (const table of await tables(client)) await client.query(`analyze ${table}`)
+  })
+}
+
+/** The place's tables, quoted. */
+export async function tables(client: Client): Promise<readonly string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    "select oid::regclass::text as name from pg_class where relnamespace = current_schema()::regnamespace and relkind = 'r'",
+  )
+  return rows.map(({ name }) => name)
 }

@@ -1,4 +1,4 @@
-import type pg from 'pg'
+import type { Client } from 'pg'
 import { type BenchJob, batches, type Contender, type Durability, type Session } from '../contender.ts'
 import { connect, postgresSchema } from './postgres-schema.ts'
 
@@ -55,7 +55,7 @@ const raw: Contender = {
 }
 export default raw
 
-function rawSession(client: pg.Client, durability: Durability, keep: boolean): Session {
+function rawSession(client: Client, durability: Durability, keep: boolean): Session {
   let wanted = 'on'
   /** At `default` it is set as our own default is: enqueues at on, claims and settlements at off. */
   async function commitFor(verb: 'enqueue' | 'settle'): Promise<void> {
