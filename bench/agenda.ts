@@ -5,6 +5,7 @@ import type { Measured } from './figures.ts'
 import { contendedWork, measureGrowth } from './growth.ts'
 import { measureMemory, measurePickup, measurePickupCross, measureRate } from './measure.ts'
 import type { Plan } from './plan.ts'
+import type { RateWork } from './works.ts'
 
 interface Step {
   readonly works: readonly string[]
@@ -16,13 +17,18 @@ interface Step {
 /** Every work there is with this plan. */
 export function worksOf(engine: Engine, plan: Plan): readonly string[] {
   return [
-    ...engine.rateWorks,
+    ...rateWorksOf(engine, plan),
     'pickup',
     'pickup-cross',
     ...growthWorks(plan),
     ...engine.ownWorks.filter(({ long = false }) => plan.patient || !long).flatMap(({ works }) => works),
     ...(plan.memory === undefined ? [] : ['memory']),
   ]
+}
+
+/** A quick run has no time for every concurrency. */
+function rateWorksOf({ rateWorks }: Engine, { patient }: Plan): readonly RateWork[] {
+  return rateWorks.filter((work) => patient || work !== 'process-500')
 }
 
 function growthWorks({ sizes, contended, finished }: Plan): readonly string[] {
@@ -56,7 +62,8 @@ function agenda(bench: Bench, wanted: (work: string) => boolean): readonly Step[
   }
   const speeds = new Map<string, number>()
   const rates = (durability: Durability): void => {
-    for (const work of engine.rateWorks) step([work], async () => [await measureRate(bench, work, durability, speeds)])
+    for (const work of rateWorksOf(engine, plan))
+      step([work], async () => [await measureRate(bench, work, durability, speeds)])
   }
   const latencies = (durability: Durability): void => {
     step(['pickup'], async () => [await measurePickup(bench, durability)])

@@ -17,7 +17,7 @@ export async function measureGrowth(bench: Bench, wanted: (work: string) => bool
   const { steady } = bench.engine
   const last = sizes.findLastIndex((size) => wanted(size.work) || wanted(contendedWork(size)))
   const all = entrants(bench)
-  const places = await openEach(bench, all, bench.engine.steady, false)
+  const places = await openForClaims(bench, all, false)
   const measured: Measured[] = []
   let single: Measured | undefined
   let many: Measured | undefined
@@ -65,12 +65,30 @@ async function contendEach(
 async function measureFinished(bench: Bench, first: Measured | undefined): Promise<Measured> {
   const { work, finished } = bench.plan.finished
   const all = entrants(bench)
-  const places = await openEach(bench, all, bench.engine.steady, true)
+  const places = await openForClaims(bench, all, true)
   await fillEach(bench, all, finished, { drain: true })
   await fillEach(bench, all, 1_000)
   const results = await claimEach(bench, all, first)
   await closeEach(bench, all, places)
   return { work, durability: bench.engine.steady, unit, results }
+}
+
+/** As `openEach`; who has no claim is out before anything is stored for it. */
+export async function openForClaims(
+  bench: Bench,
+  all: readonly Entrant[],
+  keep: boolean,
+): Promise<ReadonlyMap<ContenderProcess, string>> {
+  const { orderMs } = bench.plan
+  const places = await openEach(bench, all, bench.engine.steady, keep)
+  for (const one of all) {
+    if (one.out === undefined)
+      await orOut(
+        one,
+        async () => void (await one.contender.ask({ kind: 'claims', times: 0, limit, withinMs: 0 }, orderMs)),
+      )
+  }
+  return places
 }
 
 /** In lots, so that who is too slow can be let off. With `drain` they are run at once, and are finished then. */

@@ -17,7 +17,7 @@ const settings = {
 }
 
 /** So many files of write-ahead log are there before the first round. */
-const segments = 24
+const segments = 12
 
 /** A server of our own, on disk and durable, with a schema for each store. */
 export async function postgresServer(folder: string): Promise<Home> {

@@ -30,7 +30,7 @@ export interface Plan {
   readonly contended: boolean
   /** How much is done where jobs are stuck, statistics stale, or a transaction stays open. */
   readonly wear: { readonly stuck: number; readonly stale: number; readonly jobs: number; readonly bloat: number }
-  /** Whether those contenders take part that need patience, and what is the same for a contender is all the same measured twice. */
+  /** Whether those contenders and works take part that need patience, and what is the same for a contender is all the same measured twice. */
   readonly patient: boolean
   /** No single order may take longer. */
   readonly orderMs: number
@@ -82,7 +82,7 @@ export const quickPlan: Plan = {
   claimsMs: 300,
   pickupsMs: 2_000,
   contended: false,
-  wear: { stuck: 20_000, stale: 50_000, jobs: 20_000, bloat: 0 },
+  wear: { stuck: 20_000, stale: 50_000, jobs: 10_000, bloat: 0 },
   patient: false,
   orderMs: 5_000,
   memory: undefined,
@@ -92,7 +92,8 @@ export const quickPlan: Plan = {
 /** Ends within a minute. Rounds are longer: to make a store takes a server longer than a file. */
 export const postgresQuickPlan: Plan = {
   ...quickPlan,
-  sliceMs: 80,
+  sliceMs: 120,
+  claimsMs: 600,
   sizes: [sizes[0], { work: 'growth-200k', waiting: 200_000 }],
   fillMs: 8_000,
   contended: true,

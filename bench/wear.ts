@@ -1,7 +1,7 @@
 import type { Bench } from './bench.ts'
 import { connected, tables } from './contenders/postgres-schema.ts'
 import { type Measured, percentile, type Result } from './figures.ts'
-import { claimEach, compared, fillEach, unit } from './growth.ts'
+import { claimEach, compared, fillEach, openForClaims, unit } from './growth.ts'
 import { closeEach, entrants, inTurns, openEach, orOut, toResult } from './measure.ts'
 
 const limit = 100
@@ -15,7 +15,7 @@ const lot = 10_000
 export async function measureStaleStatistics(bench: Bench): Promise<readonly Measured[]> {
   const all = entrants(bench)
   const durability = bench.engine.steady
-  const places = await openEach(bench, all, durability, false)
+  const places = await openForClaims(bench, all, false)
   for (const place of places.values()) await mislead(place)
   await fillEach(bench, all, bench.plan.wear.stale, { learn: false })
   const stale = await claimEach(bench, all, undefined)
@@ -62,7 +62,7 @@ async function claimAtDepth(
   const { wear, orderMs } = bench.plan
   const durability = bench.engine.steady
   const all = entrants(bench)
-  const places = await openEach(bench, all, durability, false)
+  const places = await openForClaims(bench, all, false)
   await fillEach(bench, all, depth)
   await inTurns(bench, all, 1, ({ contender, numbers }) =>
     during(places.get(contender) ?? '', async () => {
