@@ -5,7 +5,6 @@ import type { Measured } from './figures.ts'
 import { contendedWork, measureGrowth } from './growth.ts'
 import { measureMemory, measurePickup, measurePickupCross, measureRate } from './measure.ts'
 import type { Plan } from './plan.ts'
-import type { RateWork } from './works.ts'
 
 interface Step {
   readonly works: readonly string[]
@@ -17,18 +16,13 @@ interface Step {
 /** Every work there is with this plan. */
 export function worksOf(engine: Engine, plan: Plan): readonly string[] {
   return [
-    ...rateWorksOf(engine, plan),
+    ...engine.rateWorks,
     'pickup',
     'pickup-cross',
     ...growthWorks(plan),
-    ...engine.ownWorks.filter(({ long = false }) => plan.patient || !long).flatMap(({ works }) => works),
+    ...engine.ownWorks.flatMap(({ works }) => works),
     ...(plan.memory === undefined ? [] : ['memory']),
-  ]
-}
-
-/** A quick run has no time for every concurrency. */
-function rateWorksOf({ rateWorks }: Engine, { patient }: Plan): readonly RateWork[] {
-  return rateWorks.filter((work) => patient || work !== 'process-500')
+  ].filter((work) => !plan.without.includes(work))
 }
 
 function growthWorks({ sizes, contended, finished }: Plan): readonly string[] {
@@ -57,13 +51,12 @@ function agenda(bench: Bench, wanted: (work: string) => boolean): readonly Step[
   const { engine, plan } = bench
   const steps: Step[] = []
   const step = (works: readonly string[], run: Step['run'], share = 1): void => {
-    const asked = works.filter(wanted)
+    const asked = works.filter((work) => wanted(work) && !plan.without.includes(work))
     if (asked.length > 0) steps.push({ works: asked, share, run })
   }
   const speeds = new Map<string, number>()
   const rates = (durability: Durability): void => {
-    for (const work of rateWorksOf(engine, plan))
-      step([work], async () => [await measureRate(bench, work, durability, speeds)])
+    for (const work of engine.rateWorks) step([work], async () => [await measureRate(bench, work, durability, speeds)])
   }
   const latencies = (durability: Durability): void => {
     step(['pickup'], async () => [await measurePickup(bench, durability)])
@@ -73,10 +66,9 @@ function agenda(bench: Bench, wanted: (work: string) => boolean): readonly Step[
   for (const durability of others) rates(durability)
   latencies('default')
   step(growthWorks(plan), () => measureGrowth(bench, wanted), 5)
-  for (const own of engine.ownWorks)
-    if (plan.patient || own.long !== true) step(own.works, () => own.measure(bench, wanted), own.share)
   if (others.includes('relaxed')) latencies('relaxed')
   rates('default')
+  for (const own of engine.ownWorks) step(own.works, () => own.measure(bench, wanted), own.share)
   if (plan.patient) latencies('full')
   if (plan.memory !== undefined) step(['memory'], () => measureMemory(bench))
   return steps

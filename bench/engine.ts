@@ -48,7 +48,5 @@ export interface Home {
 export interface OwnWork {
   readonly works: readonly string[]
   readonly share: number
-  /** Only in the whole run. */
-  readonly long?: boolean
   measure(bench: Bench, wanted: (work: string) => boolean): Promise<readonly Measured[]>
 }

@@ -41,7 +41,7 @@ const postgres: Engine = {
     { works: ['stale-statistics'], share: 2, measure: measureStaleStatistics },
     { works: stuckWorks, share: 3, measure: measureStuck },
     { works: ['short-transactions', 'long-transaction'], share: 3, measure: measureLongTransaction },
-    { works: ['bloat'], share: 1, long: true, measure: measureBloat },
+    { works: ['bloat'], share: 1, measure: measureBloat },
   ],
   full: { ...fullPlan, contended: true },
   quick: postgresQuickPlan,

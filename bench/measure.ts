@@ -76,8 +76,9 @@ export async function measureRate(
   durability: Durability,
   speeds: Map<string, number>,
 ): Promise<Measured> {
-  const { sliceMs, maxJobs, rounds, orderMs } = bench.plan
-  const [first, multiple] = firstJobs[work]
+  const { sliceMs, maxJobs, rounds, processFirst, orderMs } = bench.plan
+  const [usual, multiple] = firstJobs[work]
+  const first = work.startsWith('process') ? usual * processFirst : usual
   const key = ({ name }: ContenderProcess): string => `${work} ${name}`
   const met = bench.contenders.some((contender) => speeds.has(key(contender)))
   const round = async ({ contender }: Entrant): Promise<number> => {
@@ -93,7 +94,7 @@ export async function measureRate(
     }
   }
   const all = entrants(bench).filter(({ contender }) => bench.noted(work, durability, contender) === undefined)
-  await inTurns(bench, all, met ? 1 : 2, async (one) => void (await round(one)))
+  await inTurns(bench, all, met || processFirst > 1 ? 1 : 2, async (one) => void (await round(one)))
   await inTurns(bench, all, rounds, async (one) => void one.numbers.push(await round(one)))
   const results = bench.contenders.map((contender) => {
     const one = all.find((entrant) => entrant.contender === contender)

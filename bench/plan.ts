@@ -30,7 +30,13 @@ export interface Plan {
   readonly contended: boolean
   /** How much is done where jobs are stuck, statistics stale, or a transaction stays open. */
   readonly wear: { readonly stuck: number; readonly stale: number; readonly jobs: number; readonly bloat: number }
-  /** Whether those contenders and works take part that need patience, and what is the same for a contender is all the same measured twice. */
+  /** Works that there is no time for. */
+  readonly without: readonly string[]
+  /** How many jobs of each work a contender gets to warm up; one slower than that stops at the time. */
+  readonly warmUp: readonly number[]
+  /** So many times the usual number of jobs in the first round of processing, where to start takes long. */
+  readonly processFirst: number
+  /** Whether those contenders take part that need patience, and what is the same for a contender is all the same measured twice. */
   readonly patient: boolean
   /** No single order may take longer. */
   readonly orderMs: number
@@ -64,6 +70,9 @@ export const fullPlan: Plan = {
   pickupsMs: 20_000,
   contended: false,
   wear: { stuck: 100_000, stale: 100_000, jobs: 200_000, bloat: 1_000_000 },
+  without: [],
+  warmUp: [500, 2_000, 8_000, 20_000, 20_000],
+  processFirst: 1,
   patient: true,
   memory: { jobs: 1_000_000, each: 50_000 },
   totalMs: Number.POSITIVE_INFINITY,
@@ -83,6 +92,9 @@ export const quickPlan: Plan = {
   pickupsMs: 2_000,
   contended: false,
   wear: { stuck: 20_000, stale: 50_000, jobs: 10_000, bloat: 0 },
+  without: [],
+  warmUp: fullPlan.warmUp,
+  processFirst: 1,
   patient: false,
   orderMs: 5_000,
   memory: undefined,
@@ -92,11 +104,17 @@ export const quickPlan: Plan = {
 /** Ends within a minute. Rounds are longer: to make a store takes a server longer than a file. */
 export const postgresQuickPlan: Plan = {
   ...quickPlan,
-  sliceMs: 120,
+  rounds: 2,
+  sliceMs: 150,
+  claims: 6,
   claimsMs: 600,
+  finished: { work: 'growth-finished-10k', finished: 10_000 },
+  without: ['process-10', 'process-500', 'bloat'],
+  warmUp: [500, 8_000],
+  processFirst: 10,
   sizes: [sizes[0], { work: 'growth-200k', waiting: 200_000 }],
   fillMs: 8_000,
   contended: true,
   orderMs: 10_000,
-  totalMs: 54_000,
+  totalMs: 55_000,
 }

@@ -20,27 +20,29 @@ const insert = `
   select id, $2, payload
   from unnest($1::text[], $3::text[]) as given (id, payload)`
 
-/** By the partial index; materialized, so that no plan can take more than the limit. */
+/**
+ * By the partial index, and then by where the rows are: they are locked, so they stay there. Of the five forms that were tried (joined to a
+ * materialized CTE or `= any (array(…))`, by id or by `ctid`) this is the fastest with every number of rows, by 15 to 100 %, and the only one
+ * whose plan no statistics can change.
+ */
 const claim = `
-  turn as materialized (
-    select id
+  update job set state = 1
+  where ctid = any (array(
+    select ctid
     from job
     where state = 0 and run_at <= $1
     order by run_at, id
     limit $2
     for update skip locked
-  )
-  update job set state = 1
-  from turn
-  where job.id = turn.id
-  returning job.id, job.payload`
+  ))
+  returning id, payload`
 
 /** The end of the last batch and the beginning of the next in one statement: one round trip and one commit for both. */
-const removeAndClaim = `with ended as (delete from job where id = any($3::text[])), ${claim}`
-const finishAndClaim = `with ended as (update job set state = 2 where id = any($3::text[])), ${claim}`
+const removeAndClaim = `with ended as (delete from job where id = any ($3::text[])) ${claim}`
+const finishAndClaim = `with ended as (update job set state = 2 where id = any ($3::text[])) ${claim}`
 
-const remove = 'delete from job where id = any($1::text[])'
-const finish = 'update job set state = 2 where id = any($1::text[])'
+const remove = 'delete from job where id = any ($1::text[])'
+const finish = 'update job set state = 2 where id = any ($1::text[])'
 
 const raw: Contender = {
   name: 'raw',
@@ -107,7 +109,7 @@ function rawSession(client: Client, durability: Durability, keep: boolean): Sess
       await commitFor('settle')
       const { rows } = await client.query<{ id: string }>({
         name: 'claim',
-        text: `with ${claim}`,
+        text: claim,
         values: [Date.now(), limit],
       })
       if (rows.length !== limit) throw new Error(`${rows.length} jobs were claimed, not ${limit}`)
