@@ -1,27 +1,7 @@
-import { EventEmitter } from 'node:events'
-import { Readable, Writable } from 'node:stream'
-
 import { expect, it } from 'vitest'
 
-import { run } from '../../src/cli/run.ts'
 import { newSchema } from '../servers/kit.ts'
-
-class Capture extends Writable {
-  readonly isTTY = false
-  readonly columns = 100
-  text = ''
-  override _write(chunk: Buffer, _: string, done: () => void): void {
-    this.text += String(chunk)
-    done()
-  }
-}
-
-async function cli(url: string, ...argv: readonly string[]): Promise<{ code: number; out: string; err: string }> {
-  const [stdout, stderr] = [new Capture(), new Capture()]
-  const env = { JOBFERRY_URL: url }
-  const io = { stdin: Readable.from(['']), stdout, stderr, env, cwd: '/', signals: new EventEmitter(), exit: () => {} }
-  return { code: await run(argv, io), out: stdout.text, err: stderr.text }
-}
+import { cli } from './cli-kit.ts'
 
 /** The URL of a schema, with a password that must not be seen again. */
 async function newUrl(): Promise<string> {

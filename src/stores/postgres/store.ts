@@ -88,7 +88,7 @@ export class PostgresStore implements Store<object> {
     this.#own = new OwnTransactions(this.#ownPool)
     const listens = settings.notify && driver !== undefined
     this.capabilities = new Set(capabilities.filter((capability) => capability !== 'listen' || listens))
-    this.#link = new Link(pool, settings.prepare)
+    this.#link = new Link(pool, settings.prepare, async (client) => void (await this.#read(client)))
     this.#statements = makeStatements(settings.schema)
     this.#lanes = new Lanes(async (text, values) => await this.#link.run(this.#unnamed(text), values))
     const channel = channelOf(settings.schema)
@@ -107,6 +107,13 @@ export class PostgresStore implements Store<object> {
 
   async migrate(): Promise<void> {
     this.#installation = await this.#link.hold(async (client) => await migrate(client, this.settings.schema))
+  }
+
+  async check(): Promise<void> {
+    this.#installation = await this.#link.hold(async (client) => {
+      const found = await readInstallation(client, this.settings.schema)
+      return found === undefined ? undefined : expectKnown(found, this.settings.schema)
+    })
   }
 
   async close(): Promise<void> {
@@ -310,10 +317,12 @@ export class PostgresStore implements Store<object> {
   }
 
   async #known(): Promise<Installation> {
-    this.#installation ??= expectKnown(
-      await this.#link.hold(async (client) => await readInstallation(client, this.settings.schema)),
-    )
-    return this.#installation
+    return (this.#installation ??= await this.#link.hold(async (client) => await this.#read(client)))
+  }
+
+  /** @throws StoreError unless the tables are there, and those that this program knows */
+  async #read(client: PgClient): Promise<Installation> {
+    return expectKnown(await readInstallation(client, this.settings.schema), this.settings.schema)
   }
 
   /** A statement that is not kept prepared. */
