@@ -203,7 +203,12 @@ export class Worker {
 
   #listen(): void {
     const ring = (bell: Bell): void => (bell === 'jobs' ? this.#producer.ring() : this.#heart.ring())
-    this.#endListening = (async () => await this.#ferry.store.listen(ring))()
+    this.#endListening = (async () => {
+      const answer = this.#ferry.store.listen(ring)
+      const end = await answer
+      if (answer instanceof Promise) for (const bell of ['jobs', 'control'] as const) ring(bell) // nobody heard what came meanwhile
+      return end
+    })()
     this.#endListening.catch((error: unknown) =>
       this.#ferry.events.emit({ type: 'error', error, during: 'listening; polling goes on' }),
     )
