@@ -80,8 +80,13 @@ describe('migrations of PostgreSQL', () => {
     expect(await ours.get(b.id)).toBeUndefined()
     expect((await theirs.stats())[0]).toMatchObject({ concurrency: null, counts: { running: 1 } })
     const client = await connect(url)
-    expect(await column(client, `select count(distinct v.value)::int from (select value from ours.meta where key = 'installation'
-      union all select value from theirs.meta where key = 'installation') v`)).toEqual([2])
+    expect(
+      await column(
+        client,
+        `select count(distinct v.value)::int from (select value from ours.meta where key = 'installation'
+      union all select value from theirs.meta where key = 'installation') v`,
+      ),
+    ).toEqual([2])
     await client.query('begin')
     await expect(ours.enqueue(hello, { n: 3 }, { tx: client })).resolves.toMatchObject({ outcome: 'added' })
     await client.query('rollback')
@@ -118,7 +123,7 @@ describe('migrations of PostgreSQL', () => {
     await openJobs(url, { schema })
   })
 
-  it('say so when the schema is somebody else\'s, or cannot be made', async () => {
+  it("say so when the schema is somebody else's, or cannot be made", async () => {
     const url = await newDatabase()
     const owner = await connect(url)
     const role = new URL(url).pathname.slice(1)

@@ -36,7 +36,7 @@ import { type PostgresOptions, type PostgresSettings, postgresSettings } from '.
 import { OwnTransactions } from './own-transactions.ts'
 import { calm, type Driver, loadDriver, type PgClient, type PgPool } from './pg.ts'
 import { insertedAfterLoss } from './recover.ts'
-import { report } from './report.ts'
+import { report } from './report/index.ts'
 import { toBatchAnswers, toJob, toLogLine, toOptionalNumber, toOptionalText, toText } from './row.ts'
 import { toWriteResults } from './settlement.ts'
 import { channelOf, inSchema, makeStatements, type Statements } from './statements.ts'
@@ -270,10 +270,11 @@ export class PostgresStore implements Store<object> {
   async #insert(batches: readonly Batch[], now: Instant): Promise<readonly BatchResult[]> {
     const plain = batches.every(isPlainBatch)
     const bell = this.#bells.word('jobs')
+    const relaxed = String(this.settings.durability.enqueue === 'relaxed')
     const statement = plain ? this.#statements('add') : this.#statements('insertBatches')
     const values = plain
-      ? [...plainColumns(batches, this.#lanes), this.#bells.channel, bell]
-      : [batchesJson(batches, this.#lanes), String(now), this.#bells.channel, bell]
+      ? [...plainColumns(batches, this.#lanes), this.#bells.channel, bell, relaxed]
+      : [batchesJson(batches, this.#lanes), String(now), this.#bells.channel, bell, relaxed]
     const rows = await this.#link.tryRun(statement, values)
     if (rows === undefined) return await this.#insertAgain(batches, statement, values)
     return plain ? batches.map(() => ({ ok: true, holders: [] })) : toBatchResults(toBatchAnswers(rows[0]?.[0]))
