@@ -17,9 +17,9 @@ create or replace function @.new_id(now_at bigint) returns text language sql vol
   from generate_series(0, 8) as d (n)
 $fn$;
 
-create or replace function @.refuse(what text, wanted text, found text) returns void language plpgsql set search_path = pg_catalog, pg_temp as $fn$
+create or replace function @.refuse(what text, wanted text, got text) returns void language plpgsql set search_path = pg_catalog, pg_temp as $fn$
 begin
-  raise exception 'Expected % to be %, got %', what, wanted, coalesce(found, 'null') using errcode = '22023';
+  raise exception 'Expected % to be %, got %', what, wanted, coalesce(got, 'null') using errcode = '22023';
 end
 $fn$;
 
