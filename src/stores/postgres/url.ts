@@ -3,7 +3,7 @@ import { show, suggestion } from '../../core/expect.ts'
 import type { PostgresOptions } from './options.ts'
 
 /** What a URL can say of TLS. The driver would let it win over the option in silence. */
-const tlsNames = ['ssl', 'sslmode', 'sslcert', 'sslkey', 'sslrootcert', 'sslnegotiation']
+const tlsNames = new Set(['ssl', 'sslmode', 'sslcert', 'sslkey', 'sslrootcert', 'sslnegotiation'])
 
 /**
  * Takes what is ours (`?schema=…`) out of a URL: the rest is the driver's. An option given beside it must not contradict it.
@@ -20,7 +20,7 @@ export function withUrlOptions(
     // What the driver does not know it passes over, and the jobs would be in another schema.
     const meant = name === 'schema' ? '' : suggestion(name, ['schema'])
     if (meant !== '') throw new UsageError(`Unknown parameter "${name}" in the URL.${meant}`)
-    if (tlsNames.includes(name) && options.ssl !== undefined)
+    if (tlsNames.has(name) && options.ssl !== undefined)
       throw new UsageError(`Both the URL (${name}) and the option \`ssl\` speak of TLS. Say it once`)
   }
   const [schema, ...more] = parsed.searchParams.getAll('schema')
