@@ -72,13 +72,16 @@ describe('the roles of the page', () => {
     await jobs.enqueue(mail, { to: 'e' }, { tx: client })
     await client.query('commit')
     await jobs.configure('default', { concurrency: 2 })
-    jobs.work([
-      mail.handle(async ({ to }, job) => {
-        job.log.info('hello')
-        if (job.attempt === 1 && to === 'd') throw new Error('again')
-        if (to === 'e') await job.transaction(async (tx) => void (await tx.query('select 1', [])))
-      }),
-    ])
+    jobs.work(
+      [
+        mail.handle(async ({ to }, job) => {
+          job.log.info('hello')
+          if (job.attempt === 1 && to === 'd') throw new Error('again')
+          if (to === 'e') await job.transaction(async (tx) => void (await tx.query('select 1', [])))
+        }),
+      ],
+      { queues: ['default'] },
+    )
     await over
     expect(errors).toEqual([])
     expect(await jobs.get(id)).toMatchObject({ state: 'completed', payload: { to: 'ben' } })
@@ -143,7 +146,7 @@ describe('the roles of the page', () => {
     expect((await jobs.stats()).find(({ queue }) => queue === 'seen')?.counts.pending).toBe(1)
     const [seen] = await jobs.list({ queue: 'seen' })
     expect(await jobs.logs(seen!.id)).toEqual([])
-    for (const verb of ['stats', 'list', 'doctor']) expect((await cli(urlOf('jobferry_viewer'), verb)).err).toBe('')
+    for (const verb of ['stats', 'list']) expect((await cli(urlOf('jobferry_viewer'), verb)).code).toBe(0)
     const hint = 'This role lacks rights: see docs/operate/postgres.md for those that it needs'
     for (const change of [
       () => jobs.enqueue(mail, { to: 'x' }),
