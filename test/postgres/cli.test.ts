@@ -1,5 +1,8 @@
+import { inspect } from 'node:util'
+
 import { expect, it } from 'vitest'
 
+import { open } from '../../src/index.ts'
 import { newSchema } from '../servers/kit.ts'
 import { cli } from './cli-kit.ts'
 
@@ -38,4 +41,18 @@ it('shows no password of a server that cannot be reached, nor with an option tha
   const foreign = await cli('postgres://ann:canary@127.0.0.1:1/db', 'migrate', '--prefix', 'jobs_')
   expect(foreign).toEqual({ code: 2, out: '', err: expect.stringContaining('`prefix` is an option of sqlite:') })
   for (const { err, out } of [unreachable, foreign]) expect(err + out).not.toContain('canary')
+})
+
+it.each([
+  'postgres://ann:canary@127.0.0.1:1/db',
+  'postgres://ann:canary%ZZ@127.0.0.1:1/db',
+  'postgres://ann:canary@127.0.0.1:99999/db',
+  'postgres://ann:canary@127.0.0.1:1/db?sslmode=verify-full&sslrootcert=/no/such/file',
+  'postgres://ann:canary@127.0.0.1:1/db?sslmode=weird',
+  'postgres://ann:canary@127.0.0.1:1/db?schema=a-b',
+  'postgres://127.0.0.1:1/db?user=ann&password=canary&schema=a&schema=b',
+])('keeps the password of %s out of its errors, however deep one looks', async (url: string) => {
+  const error: unknown = await open(url, { logger: false }).catch((thrown: unknown) => thrown)
+  expect(error).toBeInstanceOf(Error)
+  expect(inspect(error, { depth: 10, showHidden: true })).not.toContain('canary')
 })

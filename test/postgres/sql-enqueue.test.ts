@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
 import type { Client } from 'pg'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { firstIdAt } from '../../src/core/id.ts'
 import { type Jobs, open, task } from '../../src/index.ts'
-import { connect, newSchema } from '../servers/kit.ts'
+import { connect, newDatabase, newSchema } from '../servers/kit.ts'
 import { next } from '../sqlite/kit.ts'
 
 interface Place {
@@ -210,5 +213,23 @@ describe('enqueue from SQL', () => {
       create table pg_temp.job (id text); create domain pg_temp.text as integer; set search_path = ${schema}, pg_temp, public`)
     const { rows } = await client.query(`select ${schema}.enqueue('hello') as id`)
     expect(await jobs.get(rows[0].id)).toMatchObject({ task: 'hello' })
+  })
+
+  it('works as the page on it says', async () => {
+    const url = await newDatabase()
+    const jobs = await open(url, { logger: false })
+    onTestFinished(() => jobs.close())
+    const client = await connect(url)
+    await client.query('create table orders (id integer, email text)')
+    const page = readFileSync(join(import.meta.dirname, '../../docs/learn/sql.md'), 'utf8')
+    for (const [, sql = ''] of page.matchAll(/```sql\n([^]*?)```/g)) await client.query(sql)
+    await client.query(`insert into orders values (17, 'ada@example.com')`)
+    expect(
+      (await jobs.list({ order: 'oldest' })).map(({ task: name, queue, payload }) => [name, queue, payload]),
+    ).toEqual([
+      ['send-email', 'default', { to: 'ada@example.com' }],
+      ['remind', 'default', { order: 17 }],
+      ['confirm-order', 'mail', { order: 17, to: 'ada@example.com' }],
+    ])
   })
 })

@@ -32,6 +32,11 @@ describe('the URL of a PostgreSQL store', () => {
       { ssl: true },
       'Both the URL (sslmode) and the option `ssl` speak of TLS. Say it once',
     ],
+    [
+      `${plain}?sslmode=verify-ful`,
+      {},
+      `Expected \`sslmode\` to be 'disable', 'prefer', 'require', 'verify-ca', 'verify-full' or 'no-verify', got "verify-ful" (string) Did you mean "verify-full"?`,
+    ],
     ['postgres://ann:canary@/db?a', {}, 'Expected a URL like postgres://user@host:5432/database'],
   ])('%s is refused, and its password not repeated', (url, options, message) => {
     expect(() => withUrlOptions(url, options)).toThrow(expect.objectContaining({ code: 'usage', message }))

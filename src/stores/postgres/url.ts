@@ -1,9 +1,11 @@
 import { UsageError } from '../../core/errors.ts'
-import { show, suggestion } from '../../core/expect.ts'
+import { expectOneOf, show, suggestion } from '../../core/expect.ts'
 import type { PostgresOptions } from './options.ts'
 
 /** What a URL can say of TLS. The driver would let it win over the option in silence. */
 const tlsNames = new Set(['ssl', 'sslmode', 'sslcert', 'sslkey', 'sslrootcert', 'sslnegotiation'])
+
+const tlsModes = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify'] as const
 
 /**
  * Takes what is ours (`?schema=…`) out of a URL: the rest is the driver's. An option given beside it must not contradict it.
@@ -23,6 +25,8 @@ export function withUrlOptions(
     if (tlsNames.has(name) && options.ssl !== undefined)
       throw new UsageError(`Both the URL (${name}) and the option \`ssl\` speak of TLS. Say it once`)
   }
+  // The driver takes a word that it does not know for none, and encrypts nothing.
+  for (const mode of parsed.searchParams.getAll('sslmode')) expectOneOf(mode, 'sslmode', tlsModes)
   const [schema, ...more] = parsed.searchParams.getAll('schema')
   if (schema === undefined) return { url, options }
   if (more.length > 0) throw new UsageError('The URL names more than one schema. Say it once')
