@@ -95,6 +95,22 @@ const actions = {
     return ran
   },
 
+  /** Works until so many jobs have been completed, here or elsewhere; answers when each run here began and ended, by one clock for all processes. */
+  async timeAll(howMany: number): Promise<readonly (readonly [number, number])[]> {
+    const runs: [number, number][] = []
+    const now = (): number => Number(process.hrtime.bigint())
+    const handled = hello.handle(async () => {
+      const from = now()
+      await jobs().list({ limit: 10 })
+      runs.push([from, now()])
+    })
+    const worker = jobs().work([handled], { poll: '100ms' })
+    while (((await jobs().stats())[0]?.counts.completed ?? 0) < howMany)
+      await jobs().lease({ queue: 'no', wait: '50ms' })
+    await worker.stop()
+    return runs
+  },
+
   /** Works until the process ends; tells `ran` with the payload's number, and is idle once this answers. */
   async work(options: { readonly poll: `${number}s` }): Promise<void> {
     const worker: Worker = jobs().work([hello.handle(({ n }) => tell('ran', n))], options)
