@@ -4,6 +4,8 @@ import { Client } from 'pg'
 import { inject, onTestFinished } from 'vitest'
 
 import { type Postgres, type PostgresOptions, startPostgres } from './postgres.ts'
+import { type TcpProxy, startProxy } from './proxy.ts'
+import { type RedisCluster, startRedisCluster } from './redis-cluster.ts'
 import { type Redis, type RedisOptions, startRedis } from './redis.ts'
 
 /** A place on the PostgreSQL server of this run. */
@@ -48,6 +50,17 @@ export async function newPostgres(options?: PostgresOptions): Promise<Postgres> 
   return postgres
 }
 
+/**
+ * A proxy in front of a server, for the length of the test. Clients use its `url`.
+ *
+ * What was opened later is ended earlier: a client that says goodbye into a black hole would wait. Let it pass, or cut, before the end.
+ */
+export async function newProxy(target: string): Promise<TcpProxy> {
+  const proxy = await startProxy(target)
+  onTestFinished(() => proxy[Symbol.asyncDispose]())
+  return proxy
+}
+
 /** A prefix for keys on the Redis server of this run that no other test has. What is left under it goes with the server. */
 export function newPrefix(): string {
   return newName()
@@ -58,6 +71,13 @@ export async function newRedis(options?: RedisOptions): Promise<Redis> {
   const redis = await startRedis(options)
   onTestFinished(() => redis[Symbol.asyncDispose]())
   return redis
+}
+
+/** A Redis Cluster of the test's own. It takes three seconds. */
+export async function newRedisCluster(options?: RedisOptions): Promise<RedisCluster> {
+  const cluster = await startRedisCluster(options)
+  onTestFinished(() => cluster[Symbol.asyncDispose]())
+  return cluster
 }
 
 function newName(): string {

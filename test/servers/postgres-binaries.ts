@@ -1,5 +1,5 @@
 import { existsSync, globSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 
 import { install } from './apt.ts'
 
@@ -10,7 +10,7 @@ import { install } from './apt.ts'
  */
 export async function postgresBinaries({ upTo = Infinity } = {}): Promise<string> {
   const named = process.env['JOBFERRY_POSTGRES_BIN']
-  if (named !== undefined && named !== '') return checked(named)
+  if (named !== undefined && named !== '') return checked(resolve(named))
   const found = newest(upTo)
   if (found !== undefined) return found
   await install('postgresql')

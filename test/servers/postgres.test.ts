@@ -60,7 +60,7 @@ describe('a PostgreSQL server of a test', () => {
     await expect((await connect(other.url)).query('select from t')).rejects.toThrow('does not exist')
   })
 
-  it('may be started, stopped and restarted twice over', async () => {
+  it('may be started, stopped and restarted twice over, and ended while it is paused', async () => {
     const postgres = await newPostgres()
     const { pid } = postgres
     await postgres.start()
@@ -69,13 +69,13 @@ describe('a PostgreSQL server of a test', () => {
     await postgres.stop()
     await postgres.restart()
     await connect(postgres.url)
+    process.kill(postgres.pid, 'SIGSTOP')
   })
 
-  it('flushes only if it is to be durable', async () => {
-    const settings = async (url: string): Promise<unknown> =>
-      (await (await connect(url)).query(`select current_setting('fsync') as fsync`)).rows
-    expect(await settings((await newPostgres({ durable: true })).url)).toEqual([{ fsync: 'on' }])
-    expect(await settings((await newPostgres()).url)).toEqual([{ fsync: 'off' }])
+  it('flushes if it is to be durable, unlike the one of the run', async () => {
+    const flushes = async (url?: string): Promise<unknown> => (await (await connect(url)).query('show fsync')).rows
+    expect(await flushes((await newPostgres({ durable: true })).url)).toEqual([{ fsync: 'on' }])
+    expect(await flushes()).toEqual([{ fsync: 'off' }])
   })
 
   it('takes further settings, and takes connections on its unix socket', async () => {

@@ -128,35 +128,45 @@ export class Postgres {
   }
 }
 
-async function prepare(options: PostgresOptions): Promise<Place> {
-  const { durable = false, parent = durable ? '/var/tmp' : tmpdir() } = options
+async function prepare({ durable = false, settings, ...options }: PostgresOptions): Promise<Place> {
   const binaries = options.binaries ?? (await postgresBinaries())
-  const account = postgresAccount()
   const version = await versionOf(binaries)
-  const place = { binaries, version, folder: makeFolder(parent, 'postgres', account), port: await freePort(), account }
+  const account = postgresAccount()
+  const folder = makeFolder(options.parent ?? (durable ? '/var/tmp' : tmpdir()), 'postgres', account)
+  const data = join(folder, 'data')
+  const init = [
+    '-D',
+    data,
+    '-U',
+    'postgres',
+    '-A',
+    'trust',
+    '-E',
+    'UTF8',
+    '--no-locale',
+    ...(durable ? [] : ['--no-sync']),
+  ]
   try {
-    await makeCluster(place, options)
+    await run(join(binaries, 'initdb'), init, { cwd: folder, ...account })
+    const port = await freePort() // as late as can be: somebody else may be looking for one
+    const relaxed = durable ? {} : { fsync: false, full_page_writes: false }
+    configure(data, {
+      listen_addresses: '127.0.0.1',
+      port,
+      unix_socket_directories: folder,
+      max_connections: 200,
+      ...relaxed,
+      ...settings,
+    })
+    return { binaries, version, folder, port, account }
   } catch (error) {
-    rmSync(place.folder, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true })
     throw error
   }
-  return place
 }
 
-async function makeCluster(place: Place, { durable = false, settings }: PostgresOptions): Promise<void> {
-  const { binaries, folder, port, account } = place
-  const data = join(folder, 'data')
-  const init = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-locale']
-  await run(join(binaries, 'initdb'), durable ? init : [...init, '--no-sync'], { cwd: folder, ...account })
-  const all = {
-    listen_addresses: '127.0.0.1',
-    port,
-    unix_socket_directories: folder,
-    max_connections: 200,
-    ...(durable ? {} : { fsync: false, full_page_writes: false }),
-    ...settings,
-  }
-  const lines = Object.entries(all).map(([name, value]) => `${name} = '${String(value).replaceAll("'", "''")}'\n`)
+function configure(data: string, settings: NonNullable<PostgresOptions['settings']>): void {
+  const lines = Object.entries(settings).map(([name, value]) => `${name} = '${String(value).replaceAll("'", "''")}'\n`)
   appendFileSync(join(data, 'postgresql.conf'), lines.join(''))
 }
 

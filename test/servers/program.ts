@@ -32,7 +32,7 @@ export class Program {
     this.#process = process
     this.pid = pid
     this.#log = log
-    this.#ended = once(process, 'exit')
+    this.#ended = new Promise((resolve) => process.once('exit', resolve))
   }
 
   /** @throws Error if the command cannot be run */
@@ -61,17 +61,13 @@ export class Program {
     return readFileSync(this.#log, 'utf8').trimEnd().split('\n').slice(-12).join('\n')
   }
 
-  /** Sends a signal. Nothing, if it has ended. */
-  signal(signal: NodeJS.Signals): void {
-    if (this.running) this.#process.kill(signal)
-  }
-
   /** Sends a signal that ends it, and resolves when it and all the processes it had started are gone. */
   async end(signal: NodeJS.Signals): Promise<void> {
     if (!this.running) return
     const family = [this.pid, ...childrenOf(this.pid)]
     this.#process.ref()
     this.#process.kill(signal)
+    this.#process.kill('SIGCONT') // one that a test has stopped would not hear the other
     await this.#ended
     await gone(family)
   }

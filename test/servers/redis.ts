@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { existsSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 
 import { install } from './apt.ts'
@@ -32,8 +32,9 @@ export interface RedisOptions {
  */
 export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
   const command = await redisCommand()
+  const version = await versionOf(command)
   const { append = 'no', settings, parent = append === 'no' ? tmpdir() : '/var/tmp' } = options
-  const [port, version] = [await freePort(), await versionOf(command)]
+  const port = await freePort()
   const folder = makeFolder(parent, 'redis')
   const all = {
     bind: '127.0.0.1',
@@ -136,9 +137,14 @@ export class Redis {
 }
 
 async function redisCommand(): Promise<string> {
-  const command = '/usr/bin/redis-server'
-  if (!existsSync(command)) await install('redis-server')
+  const command = 'redis-server'
+  if (!installed(command)) await install(command)
   return command
+}
+
+function installed(command: string): boolean {
+  const folders = (process.env['PATH'] ?? '').split(delimiter)
+  return folders.some((folder) => existsSync(join(folder, command)))
 }
 
 /** The major version. */

@@ -1,23 +1,23 @@
-import pg from 'pg'
-import { describe, it } from 'vitest'
+import { Client } from 'pg'
+import { describe, inject, it } from 'vitest'
 
 import { type Fixture, holdToContract } from '../../testing/contract/index.ts'
 import { PostgresStore } from './index.ts'
 
-const url = 'postgres://postgres@127.0.0.1:54329/postgres'
-let n = 0
+const { url } = inject('postgres')
+let made = 0
 
-holdToContract({ describe, it }, 'postgres', inSchema, {})
+holdToContract({ describe, it }, 'postgres', async () => await inNewSchema())
 
-async function inSchema(): Promise<Fixture> {
-  const schema = `c${process.pid}_${++n}`
+/** A store in a schema of its own, which is dropped with it. */
+async function inNewSchema(): Promise<Fixture> {
+  const schema = `contract_${process.pid}_${++made}`
   const open: { close(): unknown }[] = []
   return {
     store: await PostgresStore.open(url, { schema }),
     begin: async () => {
-      const client = new pg.Client(url)
-      await client.connect()
-      open.push({ close: () => client.end() })
+      const client = await connect()
+      open.push({ close: async () => await client.end() })
       await client.query('begin')
       return {
         tx: client,
@@ -32,10 +32,15 @@ async function inSchema(): Promise<Fixture> {
     },
     close: async () => {
       for (const one of open) await one.close()
-      const client = new pg.Client(url)
-      await client.connect()
+      const client = await connect()
       await client.query(`drop schema if exists ${schema} cascade`)
       await client.end()
     },
   }
+}
+
+async function connect(): Promise<Client> {
+  const client = new Client(url)
+  await client.connect()
+  return client
 }

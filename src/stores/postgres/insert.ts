@@ -1,7 +1,7 @@
-import type { Batch } from '../../store.ts'
+import type { Batch, BatchResult } from '../../store.ts'
 import { numberArray, textArray } from './array.ts'
 import type { Lane, Lanes } from './lanes.ts'
-import { fromPolicy, fromUntil, isPlain, toHex, toRecord } from './row.ts'
+import { type BatchAnswer, fromPolicy, fromUntil, isPlain, toHex, toJob, toRecord } from './row.ts'
 import { toWrite } from './settlement.ts'
 
 /** Whether all of a batch can be added without looking at anything first. */
@@ -43,4 +43,11 @@ export function batchesJson(batches: readonly Batch[], lanes: Lanes): string {
       refuse: jobs.flatMap(({ ifHeld }, i) => (ifHeld === 'refuse' ? [i] : [])),
     })),
   )
+}
+
+export function toBatchResults(answers: readonly BatchAnswer[]): readonly BatchResult[] {
+  return answers.map(({ ok, holders }) => ({
+    ok,
+    holders: holders.map((row) => (row === null ? undefined : toJob(row))),
+  }))
 }

@@ -71,7 +71,8 @@ export class Lanes {
 
   byId(id: number): Lane {
     const lane = this.#byId.get(id)
-    if (lane === undefined) throw new Error(`There is no lane ${id}: the tables were changed by something that is not jobferry`)
+    if (lane === undefined)
+      throw new Error(`There is no lane ${id}: the tables were changed by something that is not jobferry`)
     return lane
   }
 

@@ -21,7 +21,6 @@ export class Link {
   constructor(pool: PgPool, prepare: boolean) {
     this.#pool = pool
     this.#prepare = prepare
-    pool.on('error', () => undefined) // a connection that was lost while idle: the pool opens another when one is needed
   }
 
   /** From now on every call is refused. */
@@ -35,24 +34,23 @@ export class Link {
   }
 
   /**
-   * Runs one statement, again when it met another transaction and was undone. When the connection is lost on the way, it may have been
-   * carried out or not: `again` then says whether to run it once more, on a new connection, or gives the answer.
+   * Runs one statement, again when it met another transaction and was undone, and again, once, when the connection was lost on the way:
+   * only for what may be done twice.
    */
-  async run(
-    statement: Statement,
-    values: readonly (string | null)[],
-    again: (() => Promise<readonly Row[] | undefined>) | 'repeat' | 'never' = 'never',
-  ): Promise<readonly Row[]> {
+  async run(statement: Statement, values: readonly (string | null)[]): Promise<readonly Row[]> {
+    return (await this.tryRun(statement, values)) ?? (await this.#repeat(statement, values))
+  }
+
+  /** The same, but `undefined` when the connection was lost on the way: it may have been carried out or not. */
+  async tryRun(statement: Statement, values: readonly (string | null)[]): Promise<readonly Row[] | undefined> {
     this.expectOpen()
-    for (let meetings = 0, losses = 0; ; ) {
+    for (let meetings = 0; ;) {
       try {
         return await this.#once(statement, values)
       } catch (error) {
         const trouble = troubleOf(error)
-        if (trouble === 'met' && ++meetings <= mostMeetings) continue
-        if (trouble !== 'lost' || again === 'never' || ++losses > 1) throw toStoreError(error)
-        const answer = again === 'repeat' ? undefined : await again()
-        if (answer !== undefined) return answer
+        if (trouble === 'lost') return undefined
+        if (trouble !== 'met' || ++meetings > mostMeetings) throw toStoreError(error)
       }
     }
   }
@@ -69,6 +67,12 @@ export class Link {
       client.release(true)
       throw toStoreError(error)
     }
+  }
+
+  async #repeat(statement: Statement, values: readonly (string | null)[]): Promise<readonly Row[]> {
+    const rows = await this.tryRun(statement, values)
+    if (rows !== undefined) return rows
+    throw new StoreError('PostgreSQL: the connection was lost, twice in a row', { retryable: true })
   }
 
   async #once({ name, text }: Statement, values: readonly (string | null)[]): Promise<readonly Row[]> {
@@ -89,7 +93,9 @@ export class Link {
       return await this.#pool.connect()
     } catch (error) {
       // Nothing was sent: whatever broke, it was not our statement.
-      throw troubleOf(error) === 'final' ? error : new StoreError(toStoreError(error).message, { retryable: true, cause: error })
+      throw troubleOf(error) === 'final'
+        ? error
+        : new StoreError(toStoreError(error).message, { retryable: true, cause: error })
     }
   }
 }

@@ -22,7 +22,12 @@ export function listQuery(filter: JobFilter): ListQuery {
   if (filter.queue !== undefined) ofLane.push(`u.name = ${parameter(filter.queue)}`)
   if (filter.task !== undefined) ofLane.push(`l.task = ${parameter(filter.task)}`)
   const limit = `${parameter(filter.limit)}::integer`
-  if (filter.state === undefined || !finished(filter.state) || filter.uniqueKey !== undefined || filter.parent !== undefined) {
+  if (
+    filter.state === undefined ||
+    !finished(filter.state) ||
+    filter.uniqueKey !== undefined ||
+    filter.parent !== undefined
+  ) {
     return {
       text: `select ${jobColumns} from ${jobTables} ${where([...ofJob, ...ofLane])} order by j.id ${order} limit ${limit}`,
       values,

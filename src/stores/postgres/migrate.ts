@@ -54,12 +54,17 @@ export async function readInstallation(client: PgClient, schema: string): Promis
 /** @throws StoreError unless the tables are those that this program knows */
 export function expectKnown(found: Installation | undefined): Installation {
   if (found === undefined)
-    throw new StoreError('The database has no tables of jobferry in this schema. Run jobferry migrate, or open with migrate', {
-      retryable: false,
-    })
+    throw new StoreError(
+      'The database has no tables of jobferry in this schema. Run jobferry migrate, or open with migrate',
+      {
+        retryable: false,
+      },
+    )
   if (found.version === schemaVersion) return found
   const what = found.version > schemaVersion ? 'Update jobferry' : 'Run jobferry migrate'
-  throw new StoreError(`The tables have version ${found.version}; this jobferry knows ${schemaVersion}. ${what}`, { retryable: false })
+  throw new StoreError(`The tables have version ${found.version}; this jobferry knows ${schemaVersion}. ${what}`, {
+    retryable: false,
+  })
 }
 
 async function ask(client: PgClient, text: string): Promise<readonly Row[]> {

@@ -97,7 +97,11 @@ export function postgresSettings(options: PostgresOptions): PostgresSettings {
 }
 
 function toSchema(schema: unknown): string {
-  if (typeof schema === 'string' && new RegExp(`^[A-Za-z_][A-Za-z0-9_]{0,${longestSchema - 1}}$`).test(schema) && !/^pg_/i.test(schema))
+  if (
+    typeof schema === 'string' &&
+    new RegExp(`^[A-Za-z_][A-Za-z0-9_]{0,${longestSchema - 1}}$`).test(schema) &&
+    !/^pg_/i.test(schema)
+  )
     return schema
   throw new UsageError(
     `Expected \`schema\` to be letters, digits and underscores, at most ${longestSchema}, not beginning with pg_, got ${show(schema)}`,

@@ -6,10 +6,12 @@ export interface PgPool {
   connect(): Promise<PgClient>
   end(): Promise<void>
   on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'connect', listener: (client: PgClient) => void): unknown
 }
 
 /** What we use of a `pg.PoolClient`. */
 export interface PgClient {
+  on(event: 'error', listener: (error: Error) => void): unknown
   query(config: PgQuery): Promise<{ readonly rows: readonly (readonly (string | null)[])[] }>
   /** With an error the connection is closed instead of being used again. */
   release(error?: Error | boolean): void
@@ -22,7 +24,10 @@ export interface PgListener {
   query(text: string): Promise<unknown>
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'end', listener: () => void): unknown
-  on(event: 'notification', listener: (message: { readonly channel: string; readonly payload?: string | undefined }) => void): unknown
+  on(
+    event: 'notification',
+    listener: (message: { readonly channel: string; readonly payload?: string | undefined }) => void,
+  ): unknown
 }
 
 export interface PgQuery {
@@ -33,12 +38,23 @@ export interface PgQuery {
   readonly types: { readonly getTypeParser: () => (text: string) => string }
 }
 
+/**
+ * Lets no lost connection end the process, as an error without a listener does in Node. Who was using it hears of it from its query; and
+ * the pool opens another when one is needed.
+ */
+export function calm(pool: PgPool): PgPool {
+  pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
+  return pool
+}
+
 /** Every column as the text that the server sent: what it means is said in row.ts. */
 export const asText: PgQuery['types'] = { getTypeParser: () => (text) => text }
 
 /** The driver, with a URL to connect to. */
 export interface Driver {
-  pool(max: number): PgPool
+  /** `unhurried`: statements may take as long as they like. */
+  pool(max: number, unhurried?: 'unhurried'): PgPool
   listener(): PgListener
 }
 
@@ -54,7 +70,13 @@ export async function loadDriver(url: string, settings: PostgresSettings): Promi
     keepAliveInitialDelayMillis: 10_000,
   }
   return {
-    pool: (max) => new pg.Pool({ ...shared, max, query_timeout: settings.timeoutMs, idleTimeoutMillis: 60_000 }),
+    pool: (max, unhurried) =>
+      new pg.Pool({
+        ...shared,
+        max,
+        idleTimeoutMillis: 60_000,
+        ...(unhurried === undefined ? { query_timeout: settings.timeoutMs } : {}),
+      }),
     listener: () => new pg.Client({ ...shared, query_timeout: settings.timeoutMs }),
   }
 }

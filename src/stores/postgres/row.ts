@@ -208,9 +208,31 @@ export function toOptionalNumber(value: unknown): number | undefined {
   return value === null || value === undefined ? undefined : Number(value)
 }
 
-/** What a function has answered as JSON. */
-export function fromJson<T>(value: unknown): T {
-  return (typeof value === 'string' ? JSON.parse(value) : value) as T
+/** One batch's answer as `insert_batches` gives it. */
+export interface BatchAnswer {
+  readonly ok: boolean
+  readonly holders: readonly (Row | null)[]
+}
+
+/** What a function for a caller's transaction answers: what was asked for, or what went wrong and was undone. */
+export interface CallerAnswer {
+  readonly answers?: readonly BatchAnswer[]
+  readonly refused?: readonly string[]
+  /** The SQLSTATE of what went wrong. */
+  readonly code?: string
+  readonly message?: string
+}
+
+export function toCallerAnswer(value: unknown): CallerAnswer {
+  return JSON.parse(value as string) as CallerAnswer
+}
+
+export function toBatchAnswers(value: unknown): readonly BatchAnswer[] {
+  return JSON.parse(value as string) as BatchAnswer[]
+}
+
+export function toIds(value: unknown): readonly string[] {
+  return JSON.parse(value as string) as string[]
 }
 
 export function toHex(bytes: Uint8Array): string {

@@ -1,4 +1,6 @@
+import type { Job } from '../../core/job.ts'
 import type { Write } from '../../core/lifecycle.ts'
+import type { WriteResult } from '../../store.ts'
 import { numberArray, textArray } from './array.ts'
 import type { Lanes } from './lanes.ts'
 import { onlyEnds, stateNumbers, toRecord, withoutNul } from './row.ts'
@@ -57,4 +59,33 @@ export function toWrite({ before, after }: Write, lanes: Lanes): Readonly<Record
 /** In one order for all, so that two transactions never hold what the other waits for. */
 function byId(a: Write, b: Write): number {
   return a.before.id < b.before.id ? -1 : 1
+}
+
+/** Whether a worker may have something to do once it is stored. */
+export function wakes({ after }: Write): boolean {
+  return after?.state === 'pending'
+}
+
+/** Whether it asks a running job to stop. */
+export function stops({ after }: Write): boolean {
+  return after?.state === 'running' && after.cancel !== undefined
+}
+
+/**
+ * What became of each write. Once one write of a job was refused, so were all that followed: the refused are the last of each.
+ * @param refused an id for each that was refused · current the jobs of these as they are now
+ */
+export function toWriteResults(
+  writes: readonly Write[],
+  refused: readonly string[],
+  current: ReadonlyMap<string, Job | undefined>,
+): readonly WriteResult[] {
+  const left = new Map<string, number>()
+  for (const id of refused) left.set(id, (left.get(id) ?? 0) + 1)
+  const results = writes.toReversed().map(({ before: { id } }): WriteResult => {
+    const times = left.get(id) ?? 0
+    left.set(id, times - 1)
+    return times > 0 ? { ok: false, current: current.get(id) } : { ok: true }
+  })
+  return results.toReversed()
 }

@@ -1,19 +1,60 @@
 import type { Statement } from './link.ts'
 import { jobColumns, jobTables } from './row.ts'
 
-/** Every statement, named. `@` is the quoted schema. What is more than one statement is a function in the schema: see functions/. */
-export type Statements = Readonly<Record<keyof typeof texts, Statement>>
+export type StatementName =
+  | 'add'
+  | 'insertBatches'
+  | 'exchange'
+  | 'renew'
+  | 'prune'
+  | 'sumUp'
+  | 'log'
+  | 'get'
+  | 'expired'
+  | 'leased'
+  | 'nextExpiry'
+  | 'logs'
+  | 'configure'
+  | 'queues'
+  | 'insertInTx'
+  | 'applyInTx'
+  | 'time'
 
-const texts = {
+/** Every statement, by its name, for the tables of one schema. */
+export type Statements = (name: StatementName) => Statement
+
+export function makeStatements(schema: string): Statements {
+  const made = new Map<StatementName, Statement>()
+  return (name) => {
+    const known = made.get(name)
+    if (known !== undefined) return known
+    const statement = { name: `${schema}.${name}`, text: inSchema(texts[name], schema) }
+    made.set(name, statement)
+    return statement
+  }
+}
+
+/** Puts the schema, and the channel of its bells, where a text has `@`. The name was checked: it needs no escapes but its quotes. */
+export function inSchema(text: string, schema: string): string {
+  return text.replaceAll('@channel', channelOf(schema)).replaceAll('@.', `"${schema}".`)
+}
+
+/** Notifications are the database's, not the schema's: each installation has a channel of its own. */
+export function channelOf(schema: string): string {
+  return `jobferry_${schema}`
+}
+
+/** `@` is the quoted schema. What takes more than one statement is a function in the schema: see functions/. */
+const texts: Readonly<Record<StatementName, string>> = {
   add: `select @.add($1::text[], $2::integer[], $3::integer[], $4::bigint[], $5::integer[], $6::bigint[], $7::text[], $8::text[],
     $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::integer[], $15::integer[], $16::text, $17::text)`,
   insertBatches: `
-    select to_json(b.answers)::text as answers, case when $3::boolean then pg_notify($4::text, $5::text)::text end as rung
+    select to_json(b.answers)::text, case when $4::text is not null then pg_notify($3::text, $4::text)::text end
     from @.insert_batches($1::json, $2::bigint) b`,
   exchange: `
     select * from @.exchange($1::text[], $2::integer[], $3::text[], $4::integer[], $5::smallint[], $6::bigint[], $7::bigint[], $8::text[],
-      $9::text[], $10::json, $11::boolean, $12::text, $13::text, $14::boolean, $15::text[], $16::integer[], $17::text[], $18::integer,
-      $19::text, $20::bigint, $21::bigint, $22::integer[], $23::bigint[])`,
+      $9::text[], $10::json, $11::boolean, $12::text, $13::text, $14::boolean, $15::text, $16::text[], $17::integer[], $18::text[],
+      $19::integer, $20::text, $21::bigint, $22::bigint, $23::integer[], $24::bigint[])`,
   renew: 'select * from @.renew($1::text[], $2::text[], $3::bigint, $4::bigint, $5::boolean)',
   prune: 'select @.prune($1::bigint, $2::integer)',
   sumUp: 'select @.sum_up()',
@@ -29,6 +70,14 @@ const texts = {
     where j.id = e.id
     order by j.lease_until, j.id
     limit $2::integer`,
+  /** What one claim has taken: its lease is in no other row. */
+  leased: `
+    select ${jobColumns}
+    from @.lane n cross join lateral (
+      select r.id from @.job r where r.state = 1 and r.lane = n.id and r.lease_until = $2::bigint and r.lease = $1::text
+    ) e, ${jobTables}
+    where j.id = e.id
+    order by u.priority, l.priority, j.run_at, j.seq`,
   nextExpiry: `
     select min(e.lease_until)::text
     from @.lane n cross join lateral (
@@ -44,8 +93,8 @@ const texts = {
     on conflict (name) do update
     set paused = coalesce($2::boolean, u.paused), concurrency = case when $4::boolean then $3::integer else u.concurrency end,
       priority = coalesce($5::smallint, u.priority), configured = true
-    returning case when $6::text is not null then pg_notify($6::text, $7::text)::text end,
-      case when $6::text is not null then pg_notify($6::text, $8::text)::text end`,
+    returning case when $7::text is not null then pg_notify($6::text, $7::text)::text end,
+      case when $8::text is not null then pg_notify($6::text, $8::text)::text end`,
   /** A lane's counts are what was summed up, and the lines of the tally since. Lanes that never had a job are left out. */
   queues: `
     select u.name, u.paused::integer::text, u.concurrency::text, u.priority::text, l.task, l.pending::text, l.running::text,
@@ -69,36 +118,4 @@ const texts = {
   insertInTx: 'select @.insert_in_tx($1::text, $2::text::json, $3::text::bigint, $4::text, $5::text)::text as answer',
   applyInTx: 'select @.apply_in_tx($1::text, $2::text::json, $3::text, $4::text, $5::text::boolean)::text as answer',
   time: `select floor(extract(epoch from clock_timestamp()) * 1000)::bigint::text`,
-} as const
-
-export function makeStatements(schema: string): Statements {
-  const statement = (name: keyof typeof texts): Statement => ({ name: `${schema}.${name}`, text: inSchema(texts[name], schema) })
-  return {
-    add: statement('add'),
-    insertBatches: statement('insertBatches'),
-    exchange: statement('exchange'),
-    renew: statement('renew'),
-    prune: statement('prune'),
-    sumUp: statement('sumUp'),
-    log: statement('log'),
-    get: statement('get'),
-    expired: statement('expired'),
-    nextExpiry: statement('nextExpiry'),
-    logs: statement('logs'),
-    configure: statement('configure'),
-    queues: statement('queues'),
-    insertInTx: statement('insertInTx'),
-    applyInTx: statement('applyInTx'),
-    time: statement('time'),
-  }
-}
-
-/** Puts the schema, and the channel of its bells, where a text has `@`. The name was checked: it needs no escapes but its quotes. */
-export function inSchema(text: string, schema: string): string {
-  return text.replaceAll('@channel', channelOf(schema)).replaceAll('@.', `"${schema}".`)
-}
-
-/** Notifications are the database's, not the schema's: each installation has a channel of its own. */
-export function channelOf(schema: string): string {
-  return `jobferry_${schema}`
 }

@@ -41,6 +41,8 @@ function isSqlite(tx: unknown): boolean {
 function pg(tx: Can<'query'>): Send {
   if ('totalCount' in tx)
     throw notYet('a pool', 'its statements go to different connections; give the client of `await pool.connect()`')
+  if (can(tx, 'transaction') || can(tx, 'tx') || can(tx, 'createQueryRunner'))
+    throw notYet(show(tx), 'it begins them; give one, or an object whose `query(text, values)` runs in it')
   expectOpen(tx)
   return (text, values) => tx.query(text, [...values])
 }

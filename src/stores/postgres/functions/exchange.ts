@@ -9,7 +9,7 @@ export const exchange: string = `
 create or replace function @.exchange(
   gone_ids text[], gone_revs integer[],
   end_ids text[], end_revs integer[], end_states smallint[], finished_ats bigint[], forget_ats bigint[], results text[], cancels text[],
-  writes json, relaxed boolean, channel text, bell text, wakes boolean,
+  writes json, relaxed boolean, channel text, bell text, wakes boolean, control_bell text,
   known_tasks text[], most integer[], of_queues text[], wanted integer, new_lease text, until_at bigint, now_at bigint,
   from_lanes integer[], from_ats bigint[]
 ) returns setof @.taken language plpgsql ${plainPlans} as $fn$
@@ -45,6 +45,9 @@ begin
   end if;
   if bell is not null and (freed or wakes) then
     perform pg_notify(channel, bell);
+  end if;
+  if control_bell is not null then
+    perform pg_notify(channel, control_bell);
   end if;
   return query select null::text, -1, null::bigint, 0, 0, 0, 0::bigint, case when freed then 'freed' end, to_json(refused)::text;
 end
