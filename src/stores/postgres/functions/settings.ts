@@ -11,3 +11,6 @@ export const plainPlans: string = `
   set enable_sort = off
   set plan_cache_mode = force_generic_plan
   set jit = off`
+
+/** A function that only functions of ours call runs under the settings of its caller: setting them anew costs 15 µs each time. */
+export const callersPlans = ''
