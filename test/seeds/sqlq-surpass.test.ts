@@ -2,7 +2,7 @@ import { Pool } from 'pg'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { StoreError, task } from '../../src/index.ts'
-import { connect, gate, heard, newPostgres, newSchema, next, openPostgresBench, T } from './postgres-kit.ts'
+import { connect, gate, heard, newProxy, newSchema, next, openPostgresBench, T } from './postgres-kit.ts'
 
 const work = task<number>({ name: 'work' })
 
@@ -18,8 +18,8 @@ describe('sqlq: where it fails its users', () => {
       await gates.opened
       return 'done'
     })
-    jobs.work([long])
-    ;(await another()).work([long])
+    const elsewhere = await another()
+    for (const one of [jobs, elsewhere]) one.work([long], { poll: '20s' })
     const { id } = await jobs.enqueue(work, 1)
     await clock.advance('10m')
     gates.open()
@@ -53,12 +53,11 @@ describe('sqlq: where it fails its users', () => {
   it('S49: forgets what has been kept for its time, with its log, by itself', async () => {
     const { jobs, clock, schema } = await openPostgresBench()
     const retention = { completed: '5m', failed: '10m' } as const
-    jobs.work([
-      work.handle((n, job) => {
-        job.log.info('here')
-        if (n % 2 === 0) throw new Error('no')
-      }),
-    ])
+    const handled = work.handle((n, job) => {
+      job.log.info('here')
+      if (n % 2 === 0) throw new Error('no')
+    })
+    jobs.work([handled], { poll: '20s' })
     await jobs.enqueueMany(Array.from({ length: 6 }, (_, n) => work.with(n, { retention, maxAttempts: 1 })))
     const left: number[] = []
     for (const minutes of [4, 3, 5]) {
@@ -199,10 +198,11 @@ describe('sqlq: where it fails its users', () => {
   )
 
   it('F8: asks a server that is down less and less often, and works on by itself once it is back', async () => {
-    const postgres = await newPostgres()
+    const { url, schema } = await newSchema()
+    const proxy = await newProxy(url)
     let claims = 0
     const { jobs, clock } = await openPostgresBench({
-      place: { url: postgres.url, schema: 'jobferry' },
+      place: { url: proxy.url, schema },
       around: ({ verb }, go) => {
         if (verb === 'claim') claims++
         return go()
@@ -212,12 +212,13 @@ describe('sqlq: where it fails its users', () => {
     jobs.work([work.handle((n) => void ran.push(n))])
     await jobs.enqueue(work, 1)
     await clock.settle()
-    await postgres.stop()
+    await proxy.refuse()
+    await proxy.cut()
     claims = 0
     await clock.advance('1m')
     expect(claims).toBeGreaterThan(10)
     expect(claims).toBeLessThan(25)
-    await postgres.start()
+    await proxy.pass()
     await jobs.enqueue(work, 2)
     await clock.advance('5s')
     await clock.settle()
