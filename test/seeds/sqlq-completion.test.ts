@@ -174,8 +174,8 @@ const ends: readonly ((held: HeldJob) => Promise<boolean>)[] = [
   (held) => held.cancel(),
 ]
 
-function failing(task: Task<number>): HandledTask<number> {
-  return task.handle(() => {
+function failing(one: Task<number>): HandledTask<number> {
+  return one.handle(() => {
     throw new Error('no')
   })
 }

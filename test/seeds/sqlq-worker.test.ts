@@ -154,7 +154,7 @@ describe('sqlq: workers', () => {
         work.handle((n) => {
           if (n === 0) throw new TypeError('at once')
           if (n === 1) return Promise.reject(new Error('later'))
-          if (n === 2) return Promise.reject(null as never)
+          if (n === 2) return Promise.reject(null)
           if (n === 3) return (undefined as never as { x: number }).x
           return n
         }),
