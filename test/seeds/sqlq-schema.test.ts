@@ -5,7 +5,7 @@ import type { Client } from 'pg'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { run } from '../../src/cli/run.ts'
-import { type JobInfo, open, task } from '../../src/index.ts'
+import { type JobInfo, open, StoreError, task } from '../../src/index.ts'
 import { connect, newDatabase, newSchema, openPostgresBench } from './postgres-kit.ts'
 
 const work = task<number>({ name: 'work' })
@@ -25,7 +25,7 @@ describe('sqlq: the schema', () => {
     const { url, schema } = await newSchema()
     const without = await open(url, { schema, migrate: false, logger: false })
     onTestFinished(() => without.close())
-    await expect(without.enqueue(work, 1)).rejects.toThrow()
+    await expect(without.enqueue(work, 1)).rejects.toThrow(StoreError)
     await (await open(url, { schema, logger: false })).close()
     const client = await connect()
     await client.query(`update ${schema}.meta set value = '99' where key = 'schema'`)
