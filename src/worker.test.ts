@@ -744,6 +744,24 @@ describe.each(sources)('trouble with the %s store', (source) => {
     expect((await sim.jobs.stats())[0]?.counts).toMatchObject({ completed: 1, running: 0, pending: 0 })
   })
 
+  it('in which listening takes long leaves nothing to the polling that came before it', async () => {
+    await using sim = await simulate(source)
+    const { runs, handler } = byHand<string>()
+    const open = Promise.withResolvers<void>()
+    sim.interfere(async ({ verb }, next) => {
+      if (verb === 'listen') await open.promise
+      return await next()
+    })
+    sim.jobs.work([quick.handle(handler)], { poll: '10m' })
+    await sim.clock.settle()
+    await sim.jobs.enqueue(quick, 'x')
+    await sim.clock.settle()
+    expect(runs).toHaveLength(0)
+    open.resolve()
+    await sim.clock.settle()
+    expect(runs).toHaveLength(1)
+  })
+
   it('with its bells leaves the polling', async () => {
     await using sim = await simulate(source)
     sim.interfere(({ verb }, next) => (verb === 'listen' ? away() : next()))
