@@ -5,6 +5,7 @@ import { type Jobs, open, type Store } from '../../src/index.ts'
 import { type PostgresOptions, PostgresStore } from '../../src/stores/postgres/index.ts'
 import { ManualClock, type StoreCall, throughStore } from '../../src/testing/index.ts'
 import { connect, newSchema } from '../servers/kit.ts'
+import { until } from '../servers/until.ts'
 import { T } from './kit.ts'
 
 export { connect, newProxy } from '../servers/kit.ts'
@@ -76,6 +77,28 @@ export async function openQue(options: QueOptions = {}): Promise<QueBench> {
       return { open: all, busy, locks }
     },
   }
+}
+
+/** Lets the calls pile up, in order, behind a lock on the whole table, and then lets them go: que-go's own choreography. */
+export async function oneBehindTheOther(
+  { url, schema, outside }: QueBench,
+  calls: readonly (() => Promise<unknown>)[],
+): Promise<readonly unknown[]> {
+  const inTheWay = await connect(url)
+  onTestFinished(async () => void (await inTheWay.query('rollback')))
+  await inTheWay.query('begin')
+  await inTheWay.query(`lock table ${schema}.job in access exclusive mode`)
+  const answers: Promise<unknown>[] = []
+  for (const call of calls) {
+    answers.push(call())
+    await until(`${answers.length} calls wait`, async () => {
+      const text = `select 1 from pg_locks where not granted and relation = '${schema}.job'::regclass`
+      const { rowCount } = await outside.query(text)
+      return rowCount === answers.length ? true : undefined
+    })
+  }
+  await inTheWay.query('commit')
+  return await Promise.all(answers)
 }
 
 /** A manual clock beside a store whose answers take real time: nothing has come to rest while one is waited for. */

@@ -1,9 +1,7 @@
-import type { Client } from 'pg'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 
 import { type AsyncTransaction, task, UsageError } from '../../src/index.ts'
-import { until } from '../servers/until.ts'
-import { connect, next, openQue, type QueBench, T } from './que-kit.ts'
+import { connect, next, oneBehindTheOther, openQue, T } from './que-kit.ts'
 
 const mine = task<number | undefined>({ name: 'MyJob' })
 const nothingHeld = { busy: 0, locks: 0 }
@@ -142,18 +140,6 @@ describe('que-go: the race between finding a job and locking it', () => {
     expect(await sessions()).toMatchObject(nothingHeld)
   })
 
-  it('Q17: does not take a job early whose failure and whose wait were stored while the claim stood behind them', async () => {
-    const bench = await openQue()
-    const { jobs } = bench
-    await jobs.enqueue(mine, 1)
-    const held = (await jobs.lease())!
-    const [failed, early] = await oneBehindTheOther(bench, [
-      async () => await held.fail(new Error('no')),
-      async () => await jobs.lease(),
-    ])
-    expect([failed, early]).toEqual([true, undefined])
-  })
-
   it('Q18: looks past any number of jobs that others are taking, in one round, and leaves no lock behind', async () => {
     const { jobs, outside, schema, sessions } = await openQue()
     await jobs.enqueueMany(Array.from({ length: 31 }, (_, n) => mine.with(n)))
@@ -166,25 +152,3 @@ describe('que-go: the race between finding a job and locking it', () => {
     expect(await jobs.lease()).toMatchObject({ payload: 0 })
   })
 })
-
-/** Lets the calls pile up, in order, behind a lock on the whole table, and then lets them go: que-go's own choreography. */
-async function oneBehindTheOther(
-  { url, schema, outside }: QueBench,
-  calls: readonly (() => Promise<unknown>)[],
-): Promise<readonly unknown[]> {
-  const inTheWay: Client = await connect(url)
-  onTestFinished(async () => void (await inTheWay.query('rollback')))
-  await inTheWay.query('begin')
-  await inTheWay.query(`lock table ${schema}.job in access exclusive mode`)
-  const answers: Promise<unknown>[] = []
-  for (const call of calls) {
-    answers.push(call())
-    await until(`${answers.length} calls wait`, async () => {
-      const text = `select 1 from pg_locks where not granted and relation = '${schema}.job'::regclass`
-      const { rowCount } = await outside.query(text)
-      return rowCount === answers.length ? true : undefined
-    })
-  }
-  await inTheWay.query('commit')
-  return await Promise.all(answers)
-}
