@@ -34,10 +34,10 @@ describe('que-go: deleting and letting go', () => {
     const held = await take(bench)
     expect(await held.release()).toBe(true)
     expect(await held.release()).toBe(false)
-    const next = await (await bench.another()).lease()
-    expect(next).toMatchObject({ id: held.id, attempt: 1 })
+    const second = await (await bench.another()).lease()
+    expect(second).toMatchObject({ id: held.id, attempt: 1 })
     expect(await held.release()).toBe(false)
-    expect(await bench.jobs.get(held.id)).toMatchObject({ state: 'running', leaseUntil: next?.leaseUntil })
+    expect(await bench.jobs.get(held.id)).toMatchObject({ state: 'running', leaseUntil: second?.leaseUntil })
     expect(await bench.sessions()).toMatchObject(nothingHeld)
   })
 

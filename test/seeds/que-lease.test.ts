@@ -12,8 +12,17 @@ describe('que-go: locking by hand', () => {
     const { id } = await jobs.enqueue(mine, 7, { priority: 3, queue: 'q', maxAttempts: 4 })
     const held = await jobs.lease({ for: '1m' })
     expect(held).toMatchObject({
-      ...{ id, task: 'MyJob', queue: 'q', priority: 3, payload: 7, attempt: 1, maxAttempts: 4 },
-      ...{ errors: [], createdAt: T, runAt: T, leaseUntil: T + 60_000 },
+      id,
+      task: 'MyJob',
+      queue: 'q',
+      priority: 3,
+      payload: 7,
+      attempt: 1,
+      maxAttempts: 4,
+      errors: [],
+      createdAt: T,
+      runAt: T,
+      leaseUntil: T + 60_000,
     })
     expect(await column('select lease from @.job where state = 1')).toEqual([held?.lease])
     expect(await sessions()).toMatchObject(nothingHeld)
@@ -69,8 +78,8 @@ describe('que-go: the connection of a job', () => {
     jobs.work([
       mine.handle(async (_, job) => {
         await job.transaction(async (tx) => {
-          for (const _twice of [1, 2])
-            pids.push(...(await tx.query('select pg_backend_pid() as pid')).rows.map(({ pid }) => pid))
+          for (const text of ['select pg_backend_pid() as pid', 'select pg_backend_pid() as pid, 2 as time'])
+            pids.push(...(await tx.query(text)).rows.map(({ pid }) => pid))
           expect(await sessions()).toMatchObject({ busy: 1 })
           late = tx
         })

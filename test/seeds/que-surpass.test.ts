@@ -52,8 +52,13 @@ describe('surpassing que-go: the end of a job', () => {
     jobs.work([kept.handle((n = 0, job) => (job.attempt === 1 ? fail() : { twice: n * 2 }))])
     await clock.advance('1m')
     expect(await jobs.get(id)).toMatchObject({
-      ...{ state: 'completed', payload: 7, result: { twice: 14 }, failures: [{ attempt: 1, message: 'no' }] },
-      ...{ createdAt: T, startedAt: T + 1_000, finishedAt: T + 1_000, forgetAt: T + 1_000 + 3_600_000 },
+      state: 'completed',
+      payload: 7,
+      result: { twice: 14, failures: [{ attempt: 1, message: 'no' }] },
+      createdAt: T,
+      startedAt: T + 1_000,
+      finishedAt: T + 1_000,
+      forgetAt: T + 1_000 + 3_600_000,
     })
     await clock.advance('1h')
     expect(await jobs.prune()).toBeLessThanOrEqual(1)

@@ -56,7 +56,7 @@ describe('que-go: one job after the other', () => {
   it('Q27: notes a fault in a handler with a stack that names the handler and the worker, and goes on', async () => {
     const { jobs, clock } = await openQue()
     const handled = mine.handle(async (n) => {
-      if (n === 2) throw 'the panic msg'
+      if (n === 2) return await Promise.reject('the panic msg')
       await Promise.resolve()
       return (undefined as never as { readonly of: number }).of
     })
