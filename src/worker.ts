@@ -205,8 +205,8 @@ export class Worker {
     const ring = (bell: Bell): void => (bell === 'jobs' ? this.#producer.ring() : this.#heart.ring())
     const listening = async (): Promise<() => void> => {
       const end = await this.#ferry.store.listen(ring)
-      ring('jobs') // what came after the first look and before the ear was open, nobody has rung for
-      ring('control')
+      // What came after the first look and before the ear was open, nobody has rung for. A cancellation that early shows with the next renewal.
+      ring('jobs')
       return end
     }
     this.#endListening = listening()
