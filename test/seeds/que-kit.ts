@@ -79,26 +79,29 @@ export async function openQue(options: QueOptions = {}): Promise<QueBench> {
   }
 }
 
-/** Lets the calls pile up, in order, behind a lock on the whole table, and then lets them go: que-go's own choreography. */
-export async function oneBehindTheOther(
-  { url, schema, outside }: QueBench,
-  calls: readonly (() => Promise<unknown>)[],
-): Promise<readonly unknown[]> {
+/**
+ * Holds a claim up in the middle, lets something else happen meanwhile, and lets the claim go on: que-go's own choreography. Claims from
+ * a queue with a limit come one after the other, under a lock; whoever holds that stands in their way.
+ */
+export async function whileClaiming<T>(
+  { jobs, url, schema, outside }: QueBench,
+  claim: () => Promise<T>,
+  meanwhile: () => Promise<unknown>,
+): Promise<T> {
+  await jobs.configure('default', { concurrency: 10 })
   const inTheWay = await connect(url)
-  onTestFinished(async () => void (await inTheWay.query('rollback')))
   await inTheWay.query('begin')
-  await inTheWay.query(`lock table ${schema}.job in access exclusive mode`)
-  const answers: Promise<unknown>[] = []
-  for (const call of calls) {
-    answers.push(call())
-    await until(`${answers.length} calls wait`, async () => {
-      const text = `select 1 from pg_locks where not granted and relation = '${schema}.job'::regclass`
-      const { rowCount } = await outside.query(text)
-      return rowCount === answers.length ? true : undefined
-    })
-  }
+  const lock = `'${schema}.job'::regclass::oid::integer`
+  await inTheWay.query(`select pg_advisory_xact_lock(${lock}, id) from ${schema}.queue where name = 'default'`)
+  const claimed = claim()
+  await until('the claim is held up', async () => {
+    const text = `select from pg_locks where locktype = 'advisory' and not granted and classid::bigint = ${lock}`
+    const { rowCount } = await outside.query(text)
+    return rowCount === 1 ? true : undefined
+  })
+  await meanwhile()
   await inTheWay.query('commit')
-  return await Promise.all(answers)
+  return await claimed
 }
 
 /** A manual clock beside a store whose answers take real time: nothing has come to rest while one is waited for. */
