@@ -85,7 +85,7 @@ const texts: Readonly<Record<StatementName, string>> = {
     ) e`,
   logs: `
     select seq::text, job, attempt::text, at::text, level, message, data
-    from @.log where job = $1::text and seq > $2::bigint order by seq limit $3::integer`,
+    from @.log where job = $1::text and log.seq > $2::bigint order by log.seq limit $3::integer`,
 
   configure: `
     insert into @.queue as u (name, paused, concurrency, priority, configured)
