@@ -73,6 +73,12 @@ describe('what Ruby’s Que does to its database', () => {
     await ear.query(`listen "jobferry_${schema}"`)
     await jobs.enqueueMany(many(1_000))
     await silent.enqueueMany(many(1_000))
+    const tx = await connect(url)
+    await tx.query('begin')
+    await silent.enqueueMany(many(10), { tx })
+    const held = (await silent.lease())!
+    await held.complete(undefined, { tx })
+    await tx.query('commit')
     await ear.query(`select pg_notify('jobferry_${schema}', 'over')`)
     await over.opened
     expect(heardWords).toEqual([expect.stringMatching(/^jobs /)])
