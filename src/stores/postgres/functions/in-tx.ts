@@ -2,6 +2,7 @@ import { plainPlans } from './settings.ts'
 
 /**
  * The doors for a caller's own transaction: what fails is undone and told as an answer, so that the transaction goes on as it was before.
+ * \`bell\` is what to tell listeners, null for silence.
  *
  * \`installation\` is the number of the tables that the store works on: a transaction on another database has none, or another.
  */
@@ -21,7 +22,9 @@ declare
 begin
   perform @.check_installation(installation);
   select * into done from @.insert_batches(batches, now_at);
-  perform pg_notify(channel, bell);
+  if bell is not null then
+    perform pg_notify(channel, bell);
+  end if;
   return json_build_object('answers', to_json(done.answers));
 exception when others then
   return json_build_object('code', sqlstate, 'message', sqlerrm);
@@ -35,7 +38,7 @@ declare
 begin
   perform @.check_installation(installation);
   select * into done from @.write_each(writes);
-  if done.freed or wakes then
+  if bell is not null and (done.freed or wakes) then
     perform pg_notify(channel, bell);
   end if;
   return json_build_object('refused', to_json(done.refused));
