@@ -37,7 +37,7 @@ declare
   done record;
 begin
   perform @.check_installation(installation);
-  select * into done from @.write_each(writes);
+  select * into done from @.write_each(writes, true);
   if bell is not null and (done.freed or wakes) then
     perform pg_notify(channel, bell);
   end if;
