@@ -109,6 +109,61 @@ describe('what que-go runs again and again', () => {
     }
   })
 
+  it('F3: lets a transaction that has completed its job stay open for long: the leases of the others go on', async () => {
+    const { jobs, clock, url } = await openQue()
+    const tx = await connect(url)
+    const [end, open] = [gate(), gate()]
+    const [errors, rescued] = [heard(jobs, 'error'), heard(jobs, 'rescued')]
+    const told: unknown[] = []
+    jobs.work([
+      mine.handle(async (n, job) => {
+        job.signal.addEventListener('abort', () => told.push(job.signal.reason))
+        if (n !== 1) return await end.opened
+        await tx.query('begin')
+        await job.complete('done', { tx })
+        open.open()
+        await end.opened
+        await tx.query('commit')
+        return undefined
+      }),
+    ])
+    await jobs.enqueueMany([1, 2, 3].map((n) => mine.with(n)))
+    await open.opened
+    await clock.advance('2m')
+    const all = count(jobs, 'completed', 3)
+    end.open()
+    await all
+    expect([errors, rescued, told]).toEqual([[], [], []])
+    expect((await jobs.list()).map(({ attempt, state }) => [attempt, state])).toEqual(
+      [1, 2, 3].map(() => [1, 'completed']),
+    )
+  })
+
+  it('F3: works on beside a transaction that a handler has left open, says so, and tries again once it is over', async () => {
+    const { jobs, clock, url, sessions } = await openQue()
+    const tx = await connect(url)
+    const [left, errors] = [gate(), heard(jobs, 'error')]
+    jobs.work([
+      mine.handle(async (n, job) => {
+        if (n !== 1 || job.attempt > 1) return
+        await tx.query('begin')
+        await job.complete('done', { tx })
+        left.open()
+      }),
+    ])
+    const { id } = await jobs.enqueue(mine, 1)
+    await left.opened
+    await jobs.enqueueMany([2, 3].map((n) => mine.with(n)))
+    await clock.advance('2s')
+    expect((await jobs.stats())[0]?.counts).toMatchObject({ completed: 2, running: 1, pending: 0 })
+    expect(await sessions()).toMatchObject({ busy: 0, locks: 0 })
+    expect(errors).toMatchObject([{ error: { message: expect.stringContaining('still open') } }])
+    await tx.query('rollback')
+    await clock.advance('5s')
+    const failures = [{ attempt: 1, message: expect.stringContaining('not committed') }]
+    expect(await jobs.get(id)).toMatchObject({ state: 'completed', attempt: 2, failures })
+  })
+
   it('F4: keeps a failure whose words no database could keep, and waits before the next run', async () => {
     const { jobs, clock } = await openQue()
     let runs = 0
