@@ -6,7 +6,7 @@ import { ManualClock, type StoreCall, throughStore } from '../../src/testing/ind
 import { newSchema, type Schema } from '../servers/kit.ts'
 import { T } from './kit.ts'
 
-export { connect, newDatabase, newPostgres, newProxy } from '../servers/kit.ts'
+export { connect, newDatabase, newProxy, newSchema } from '../servers/kit.ts'
 export { count, type Gate, gate, heard, next, startChild, T } from './kit.ts'
 
 /** The options of the store, and what a test wants beside. */

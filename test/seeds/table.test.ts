@@ -36,9 +36,10 @@ const pages: readonly Page[] = [
     later: ['Q36'], // working beside Ruby, which comes with jobferry/que
     seeds: ['que'],
   },
+  { page: 'docs/compare/sqlq.md', points: [...range('S', 1, 60), ...range('F', 1, 15)], seeds: ['sqlq'] },
 ]
 
-/** A row of a table: the points it stands for, and the tests that it names, each by its file and its whole title. */
+/** A row of a table: the points it stands for, and the tests that it names, each by its file and its whole title. Another row's test has its number before it. */
 interface Row {
   readonly points: readonly string[]
   readonly tests: readonly { readonly file: string; readonly title: string }[]
@@ -80,7 +81,10 @@ function rowsOf(page: string): readonly Row[] {
       if (letter === undefined) return []
       const points = range(letter, Number(first), Number(last ?? first))
       const tests = [...line.matchAll(/\[[\w-]+\]\(\.\.\/\.\.\/([^)]+)\): (.+?)(?=<br>| *\|$)/g)].map(
-        ([, file = '', title = '']) => ({ file, title: `${letter}${first}: ${title}` }),
+        ([, file = '', title = '']) => ({
+          file,
+          title: /^[A-Z]\d+: /.test(title) ? title : `${letter}${first}: ${title}`,
+        }),
       )
       return [{ points, tests }]
     })
