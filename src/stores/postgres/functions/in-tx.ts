@@ -21,6 +21,15 @@ declare
   done record;
 begin
   perform @.check_installation(installation);
+  -- The caller's transaction may stay open for long, and with it the rows of waiting jobs that are replaced are locked: while it does, no
+  -- claim is alone with their lanes (\`take_from_lane\`).
+  perform pg_advisory_xact_lock_shared('@.job'::regclass::oid::integer, -l.lane)
+  from (
+    select distinct j.lane
+    from json_array_elements(batches) b cross join json_array_elements(b.value -> 'writes') w join @.job j on j.id = w.value ->> 'id'
+    where j.state = 0
+    order by j.lane
+  ) l;
   select * into done from @.insert_batches(batches, now_at);
   if bell is not null then
     perform pg_notify(channel, bell);
