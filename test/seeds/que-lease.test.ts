@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import { type AsyncTransaction, task, UsageError } from '../../src/index.ts'
-import { next, openQue, T, whileClaiming } from './que-kit.ts'
+import { connect, next, openQue, T, whileClaiming } from './que-kit.ts'
 
 const mine = task<number | undefined>({ name: 'MyJob' })
 const nothingHeld = { busy: 0, locks: 0 }
@@ -122,14 +122,15 @@ describe('que-go: the connection of a job', () => {
 })
 
 describe('que-go: the race between finding a job and locking it', () => {
-  it('Q17: passes a job by that is being deleted, and gives the next', async () => {
-    const { jobs, outside, schema } = await openQue()
-    const first = await jobs.enqueue(mine, 1)
+  it('Q17: passes a job by that is being moved in a transaction, and gives the next', async () => {
+    const { jobs, url } = await openQue()
+    const first = await jobs.enqueue(mine, 1, { unique: 'a' })
     const second = await jobs.enqueue(mine, 2)
-    await outside.query('begin')
-    await outside.query(`delete from ${schema}.job where id = $1`, [first.id])
+    const tx = await connect(url)
+    await tx.query('begin')
+    await jobs.enqueue(mine, 1, { tx, delay: '1h', unique: { key: 'a', onConflict: 'replace' } })
     expect(await jobs.lease()).toMatchObject({ id: second.id })
-    await outside.query('commit')
+    await tx.query('commit')
     expect(await jobs.lease()).toBeUndefined()
     expect(first.id < second.id).toBe(true)
   })
@@ -149,15 +150,21 @@ describe('que-go: the race between finding a job and locking it', () => {
     expect(await sessions()).toMatchObject(nothingHeld)
   })
 
-  it('Q18: looks past any number of jobs that others are taking, in one round, and leaves no lock behind', async () => {
-    const { jobs, outside, schema, sessions } = await openQue()
-    await jobs.enqueueMany(Array.from({ length: 31 }, (_, n) => mine.with(n)))
-    await outside.query('begin')
-    await outside.query(`select 1 from ${schema}.job where payload <> '30' for update`)
+  it('Q18: looks past any number of jobs that others are changing, in one round, and leaves no lock behind', async () => {
+    const { jobs, another, url, sessions } = await openQue()
+    const change = (payload: number) => mine.with(payload, { unique: { key: `${payload}`, onConflict: 'replace' } })
+    await jobs.enqueueMany(Array.from({ length: 31 }, (_, n) => change(n)))
+    const tx = await connect(url)
+    await tx.query('begin')
+    await jobs.enqueueMany(
+      Array.from({ length: 30 }, (_, n) => change(n)),
+      { tx },
+    )
     expect(await jobs.lease()).toMatchObject({ payload: 30 })
     expect(await jobs.lease()).toBeUndefined()
+    expect(await (await another()).lease()).toBeUndefined()
     expect(await sessions()).toMatchObject(nothingHeld)
-    await outside.query('rollback')
+    await tx.query('rollback')
     expect(await jobs.lease()).toMatchObject({ payload: 0 })
   })
 })
