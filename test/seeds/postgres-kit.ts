@@ -11,6 +11,8 @@ export { count, type Gate, gate, heard, next, startChild, T } from './kit.ts'
 
 /** The options of the store, and what a test wants beside. */
 export interface PostgresBenchOptions extends PostgresOptions {
+  /** In place of the server's own: a way to it that can be cut off. */
+  readonly url?: string
   readonly logger?: Logger
   /** Every call to the store passes through it: to count, or to fail. */
   readonly around?: (call: StoreCall, next: () => unknown) => unknown
@@ -33,8 +35,8 @@ export async function openPostgresBench(
   const { place = await newSchema(), ...rest } = options
   const { url, schema } = place
   const clock = new StoreManualClock({ now: T })
-  const another = async ({ around, logger, ...own }: PostgresBenchOptions = {}): Promise<Jobs> => {
-    const store = clock.watched(await PostgresStore.open(url, { schema, ...own }))
+  const another = async ({ url: from = url, around, logger, ...own }: PostgresBenchOptions = {}): Promise<Jobs> => {
+    const store = clock.watched(await PostgresStore.open(from, { schema, ...own }))
     const jobs = await open(around === undefined ? store : throughStore(store, around), {
       clock,
       logger: logger ?? false,

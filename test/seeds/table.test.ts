@@ -30,6 +30,12 @@ const pages: readonly Page[] = [
     later: range('B', 70, 104), // the web UI, which comes with the dashboard
     seeds: ['liteq', 'backlite', 'surpass'],
   },
+  {
+    page: 'docs/compare/que-go.md',
+    points: [...range('Q', 1, 48), ...range('F', 1, 12), ...range('R', 1, 12)],
+    later: ['Q36'], // working beside Ruby, which comes with jobferry/que
+    seeds: ['que'],
+  },
   { page: 'docs/compare/sqlq.md', points: [...range('S', 1, 60), ...range('F', 1, 15)], seeds: ['sqlq'] },
 ]
 
