@@ -8,7 +8,7 @@ import { Heads } from './heads.ts'
 import type { Lanes } from './lanes.ts'
 import type { Link } from './link.ts'
 import { settledAfterLoss } from './recover.ts'
-import { type Row, toIds, toJob, toOptionalNumber, toTaken } from './row.ts'
+import { type Row, toJob, toOptionalNumber, toRefusal, toTaken } from './row.ts'
 import { settlementColumns, stops, toSettlement, toWriteResults, wakes } from './settlement.ts'
 import type { Statements } from './statements.ts'
 
@@ -116,15 +116,13 @@ export class Exchange {
   async #try(settle: readonly Write[], values: readonly (string | null)[]): Promise<Answer | undefined> {
     const rows = await this.#link.tryRun(this.#statements('exchange'), values)
     if (rows === undefined) return undefined
-    const [, , , , , , , freed, refusedIds] = rows.at(-1) ?? []
+    const [, , , , , , , freed, refusal] = rows.at(-1) ?? []
     if (settle.length === 0) return { settled: [], rows: rows.slice(0, -1) }
     if (freed === 'freed' || settle.some(wakes)) this.#bells.ring('jobs')
     if (settle.some(stops)) this.#bells.ring('control')
-    const refused = toIds(refusedIds)
-    const unique = [...new Set(refused)]
-    const current = unique.length === 0 ? [] : await this.#options.get(unique)
+    const { refused, current } = toRefusal(refusal)
     return {
-      settled: toWriteResults(settle, refused, new Map(unique.map((id, i) => [id, current[i]]))),
+      settled: toWriteResults(settle, refused, new Map(current.map((job) => [job.id, job]))),
       rows: rows.slice(0, -1),
     }
   }

@@ -1,3 +1,4 @@
+import { jobAsJson } from '../row.ts'
 import { plainPlans } from './settings.ts'
 
 /**
@@ -17,6 +18,7 @@ declare
   settled record;
   written record;
   refused text[] := '{}';
+  current json;
   freed boolean := false;
 begin
   if relaxed then
@@ -40,6 +42,11 @@ begin
     refused := refused || written.refused;
     freed := freed or written.freed;
   end if;
+  if cardinality(refused) > 0 then -- as they are now, before some of them are taken again
+    select json_agg(${jobAsJson}) into current
+    from @.job j join @.lane l on l.id = j.lane join @.queue u on u.id = l.queue
+    where j.id = any (refused);
+  end if;
   if wanted is not null then
     return query select * from @.claim(known_tasks, most, of_queues, wanted, new_lease, until_at, now_at, from_lanes, from_ats);
   end if;
@@ -49,6 +56,7 @@ begin
   if control_bell is not null then
     perform pg_notify(channel, control_bell);
   end if;
-  return query select null::text, -1, null::bigint, 0, 0, 0, 0::bigint, case when freed then 'freed' end, to_json(refused)::text;
+  return query select null::text, -1, null::bigint, 0, 0, 0, 0::bigint, case when freed then 'freed' end, 
+    json_build_object('refused', to_json(refused), 'current', current)::text;
 end
 $fn$;`
