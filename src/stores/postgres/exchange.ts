@@ -9,17 +9,17 @@ import type { Lanes } from './lanes.ts'
 import type { Link } from './link.ts'
 import { settledAfterLoss } from './recover.ts'
 import { type Row, toJob, toOptionalNumber, toRefusal, toTaken } from './row.ts'
-import { settlementColumns, stops, toSettlement, toWriteResults, wakes } from './settlement.ts'
+import { endsRun, settlementColumns, stops, toSettlement, toWriteResults, wakes } from './settlement.ts'
 import type { Statements } from './statements.ts'
 
-/** Settles nothing: the first ten parameters of `exchange`. */
-const nothingSettled: readonly null[] = Array.from({ length: 10 }, () => null)
+/** Settles nothing: the first twelve parameters of `exchange`. */
+const nothingSettled: readonly null[] = Array.from({ length: 12 }, () => null)
 
 /** Claims nothing: its last nine. */
 const nothingClaimed: readonly null[] = Array.from({ length: 9 }, () => null)
 
 export interface ExchangeOptions {
-  /** Whether the commit need not wait for the disk. */
+  /** Whether the commit of claims, and of how runs have ended, need not wait for the disk. */
   readonly relaxed: boolean
   readonly get: (ids: readonly string[]) => Promise<readonly (Job | undefined)[]>
 }
@@ -103,7 +103,7 @@ export class Exchange {
     await this.#lanes.prepare(settlement.others.flatMap(({ after }) => after ?? []))
     return [
       ...(settle.length === 0 ? nothingSettled : settlementColumns(settlement, this.#lanes)),
-      String(this.#options.relaxed),
+      String(this.#options.relaxed && settle.every(endsRun)),
       this.#bells.channel,
       this.#bells.word('jobs'),
       String(settle.some(wakes)),

@@ -8,8 +8,8 @@ import { plainPlans } from './settings.ts'
  */
 export const exchange: string = `
 create or replace function @.exchange(
-  gone_ids text[], gone_revs integer[],
-  end_ids text[], end_revs integer[], end_states smallint[], finished_ats bigint[], forget_ats bigint[], results text[], cancels text[],
+  gone_ids text[], gone_revs integer[], gone_leases text[],
+  end_ids text[], end_revs integer[], end_leases text[], end_states smallint[], finished_ats bigint[], forget_ats bigint[], results text[], cancels text[],
   writes json, relaxed boolean, channel text, bell text, wakes boolean, control_bell text,
   known_tasks text[], most integer[], of_queues text[], wanted integer, new_lease text, until_at bigint, now_at bigint,
   from_lanes integer[], from_ats bigint[]
@@ -33,7 +33,8 @@ begin
   end if;
   if gone_ids is not null or end_ids is not null then
     select * into settled
-    from @.settle(gone_ids, gone_revs, end_ids, end_revs, end_states, finished_ats, forget_ats, results, cancels);
+    from @.settle(gone_ids, gone_revs, gone_leases, end_ids, end_revs, end_leases, end_states, finished_ats, forget_ats, results,
+      cancels);
     refused := settled.refused;
     freed := settled.freed;
   end if;
