@@ -83,9 +83,10 @@ const texts: Readonly<Record<StatementName, string>> = {
     from @.lane n cross join lateral (
       select r.lease_until from @.job r where r.state = 1 and r.lane = n.id and r.lease_until > $1::bigint order by r.lease_until limit 1
     ) e`,
+  /** `order by seq` would be by the text that the first column is. */
   logs: `
-    select seq::text, job, attempt::text, at::text, level, message, data
-    from @.log where job = $1::text and seq > $2::bigint order by seq limit $3::integer`,
+    select n.seq::text, n.job, n.attempt::text, n.at::text, n.level, n.message, n.data
+    from @.log n where n.job = $1::text and n.seq > $2::bigint order by n.seq limit $3::integer`,
 
   configure: `
     insert into @.queue as u (name, paused, concurrency, priority, configured)
