@@ -76,7 +76,8 @@ export interface Store<Tx = never> {
 
   /**
    * Moves the end of each lease that is still held and has not run out (`leaseUntil > now`); a renewal is a change, so `rev` grows.
-   * Never revives a lease that ran out, even if nobody has taken the job since: the answer is then `undefined`.
+   * Never revives a lease that ran out, even if nobody has taken the job since: the answer is then `undefined`. No lease is given twice in
+   * one call.
    */
   renew(renewals: readonly Renewal[], until: Instant, now: Instant): Awaitable<readonly RenewResult[]>
 

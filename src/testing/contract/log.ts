@@ -59,6 +59,27 @@ export const log: readonly Case[] = [
     },
   },
   {
+    promise: 'keeps hundreds of lines in order, and pages through them',
+    needs: ['logs'],
+    async run({ store }) {
+      const job = await run(store)
+      const words = Array.from({ length: 250 }, (_, n) => String(n))
+      await store.log(words.slice(0, 120).map((message) => aLine(job.id, { message })))
+      for (const message of words.slice(120, 130)) await store.log([aLine(job.id, { message })])
+      await store.log(words.slice(130).map((message) => aLine(job.id, { message })))
+      const read: string[] = []
+      for (
+        let after = 0, page = await store.logs(job.id, 60);
+        page.length > 0;
+        page = await store.logs(job.id, 60, after)
+      ) {
+        read.push(...page.map(({ message }) => message))
+        after = page.at(-1)?.seq ?? after
+      }
+      deepStrictEqual(read, words)
+    },
+  },
+  {
     promise: 'drops lines of jobs that are gone or never were, and keeps the others of the call',
     needs: ['logs'],
     async run({ store }) {
