@@ -77,7 +77,6 @@ describe('the report of a PostgreSQL store', () => {
         'durability',
         'enqueue: full (synchronous_commit on); claim and settle: relaxed (a crash of the server may run the last jobs again)',
       ],
-      ['isolation', 'read committed'],
       ['bells', 'by NOTIFY on channel jobferry_jobferry'],
       [
         'connections',
@@ -173,18 +172,6 @@ describe('the report of a PostgreSQL store', () => {
       level: 'fail',
       message: 'transactions are read-only here (default_transaction_read_only)',
     })
-  })
-
-  it('warns of an isolation at which claims undo each other, with which jobs run all the same', async () => {
-    const url = await newPlace()
-    await preset(url, 'default_transaction_isolation', 'serializable')
-    const jobs = await openJobs(url)
-    expect(await finding(jobs, 'isolation')).toMatchObject({
-      level: 'warn',
-      message: expect.stringMatching(/^serializable by default/),
-    })
-    await jobs.enqueue(hello, { n: 1 })
-    expect((await jobs.lease())?.payload).toEqual({ n: 1 })
   })
 
   it('fails for an encoding that cannot hold every text', async () => {

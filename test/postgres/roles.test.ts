@@ -127,7 +127,7 @@ describe('the roles of the page', () => {
     for (const call of [
       `claim(null, null, null, 1, 'x', 1, 1, null, null)`,
       `insert_each('[{"id":"x"}]', 0)`,
-      `write_each('[{"id":"x"}]')`,
+      `write_each('[{"id":"x"}]', true)`,
       `lanes_of('{a}', '{b}', '{0}', '{f}')`,
       `prune(9e15::bigint, 1)`,
     ])

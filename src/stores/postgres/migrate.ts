@@ -43,13 +43,16 @@ export async function migrate(client: PgClient, schema: string): Promise<Install
   return expectKnown(after, schema)
 }
 
-/** `undefined` where there are no tables of ours. */
+/**
+ * `undefined` where there are no tables of ours. Looks into the catalog itself: `to_regclass` answers from a cache, which goes on saying no
+ * when another process has made the tables while we waited for the lock.
+ */
 export async function readInstallation(client: PgClient, schema: string): Promise<Installation | undefined> {
-  // Not to_regclass: within a transaction it goes by what the connection remembers, even if that was not there yet before the lock.
   const there = await ask(
     client,
-    `select 1::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     where n.nspname = '${schema}' and c.relname = 'meta'`,
+    `select c.relname::text
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = '${schema}' and c.relname = 'meta'`,
   )
   if (there.length === 0) return undefined
   const rows = await ask(client, `select key, value from "${schema}".meta`)

@@ -1,5 +1,4 @@
-/** How a function is run that acts with its owner's rights: nobody's tables, types or operators come before the system's. */
-const ownersRights = 'security definer set search_path = pg_catalog, pg_temp'
+import { plainPlans } from './settings.ts'
 
 /**
  * Enqueues a job from SQL: from a trigger, psql, or a program in any language, as a part of whatever transaction it stands in. Answers with
@@ -45,7 +44,7 @@ create or replace function @.enqueue(
   unique_until text default 'claimed',
   concurrency_key text default null,
   bytes bytea default null
-) returns text language plpgsql ${ownersRights} as $fn$
+) returns text language plpgsql security definer ${plainPlans} as $fn$
 #variable_conflict use_variable
 declare
   now_at bigint := floor(extract(epoch from clock_timestamp()) * 1000)::bigint;

@@ -23,7 +23,6 @@ export async function server(ask: Ask, settings: PostgresSettings): Promise<read
     encoding(value('server_encoding')),
     writable(value('transaction_read_only') === 'on', row[names.length] === 'true'),
     durability(value, settings),
-    isolation(value('default_transaction_isolation')),
     notifications(Number(row[names.length + 1]), settings),
     await connections(ask, settings),
   ]
@@ -37,7 +36,6 @@ const names = [
   'fsync',
   'full_page_writes',
   'synchronous_commit',
-  'default_transaction_isolation',
 ] as const
 
 type Name = (typeof names)[number]
@@ -90,15 +88,6 @@ function durability(value: (name: Name) => string, { durability: { enqueue, sett
       message: `full_page_writes is off: safe only on a file system that never tears a page. ${words}`,
     }
   return { name: 'durability', level: enqueue === 'full' && commit !== 'off' ? 'ok' : 'warn', message: words }
-}
-
-function isolation(level: string): Finding {
-  if (level === 'read committed') return { name: 'isolation', level: 'ok', message: level }
-  return {
-    name: 'isolation',
-    level: 'warn',
-    message: `${level} by default: claims that meet are undone and tried again. Set default_transaction_isolation of this role to 'read committed'`,
-  }
 }
 
 function notifications(used: number, { schema, notify }: PostgresSettings): Finding {
