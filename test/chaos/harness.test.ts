@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 
+import { backendNames } from './backend.ts'
 import { type Bug, bugs } from './bugs.ts'
 import type { Point } from './failpoints.ts'
 import type { Rule } from './lives.ts'
@@ -18,12 +19,12 @@ const expected: Readonly<Record<Bug, { readonly points: readonly Point[]; readon
   'acknowledged first': { points: ['insert.before-commit'], rule: 'lost' },
 }
 
-describe('the checker of the kill test', () => {
+describe.each(backendNames)('the checker of the kill test on %s', (backend) => {
   it.for(bugs)('complains of a planted bug: %s', { timeout: 60_000 }, async (bug) => {
     const { points, rule } = expected[bug]
     const dir = makeDir()
     const { complaints } = await torture({
-      backend: 'sqlite',
+      backend,
       seed: 1,
       kills: 10,
       jobs: 400,
