@@ -66,6 +66,7 @@ const texts: Readonly<Record<StatementName, string>> = {
     select ${jobColumns}
     from @.lane n cross join lateral (
       select r.id from @.job r where r.state = 1 and r.lane = n.id and r.lease_until <= $1::bigint order by r.lease_until limit $2::integer
+      for update skip locked
     ) e, ${jobTables}
     where j.id = e.id
     order by j.lease_until, j.id

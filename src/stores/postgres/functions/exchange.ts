@@ -25,11 +25,18 @@ begin
     perform set_config('synchronous_commit', 'off', true);
   end if;
   if (gone_ids is not null)::integer + (end_ids is not null)::integer + (writes is not null)::integer > 1 then
-    -- All in one order, as \`renew\` takes them: so neither holds what the other waits for.
-    perform from @.job j
-    where j.id = any (gone_ids || end_ids || array(select w.value ->> 'id' from json_array_elements(writes) w))
-    order by j.id
-    for update;
+    -- All in one order, as \`renew\` takes them: so neither holds what the other waits for. What a worker finds locked it leaves for later.
+    if wanted is null then
+      perform from @.job j
+      where j.id = any (gone_ids || end_ids || array(select w.value ->> 'id' from json_array_elements(writes) w))
+      order by j.id
+      for update;
+    else
+      perform from @.job j
+      where j.id = any (gone_ids || end_ids || array(select w.value ->> 'id' from json_array_elements(writes) w))
+      order by j.id
+      for update skip locked;
+    end if;
   end if;
   if gone_ids is not null or end_ids is not null then
     select * into settled
@@ -39,7 +46,7 @@ begin
     freed := settled.freed;
   end if;
   if writes is not null then
-    select * into written from @.write_each(writes);
+    select * into written from @.write_each(writes, wanted is null);
     refused := refused || written.refused;
     freed := freed or written.freed;
   end if;
