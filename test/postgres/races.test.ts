@@ -3,7 +3,6 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Job } from '../../src/core/job.ts'
 import { cancel, edit, settle, type Write } from '../../src/core/lifecycle.ts'
 import { defaultRetention } from '../../src/core/retention.ts'
-import type { Store } from '../../src/store.ts'
 import { PostgresStore } from '../../src/stores/postgres/index.ts'
 import { aJob, T } from '../../src/testing/contract/index.ts'
 import { type Mutant, planted } from '../model/mutants.ts'
@@ -13,9 +12,9 @@ import { until } from '../servers/until.ts'
 
 /** Two stores that meet: the calls of the first are not committed until the test says so, and it can be seen whether the second waits. */
 interface Meeting {
-  readonly first: Store<unknown>
+  readonly first: PostgresStore
   readonly commit: () => Promise<unknown>
-  readonly second: Store<unknown>
+  readonly second: PostgresStore
   /** Resolves when the call of the second is over, however it ended, or waits for a lock of the first. */
   readonly seen: (call: Promise<unknown>) => Promise<'over' | 'waits'>
 }
@@ -122,7 +121,7 @@ const races: readonly Race[] = [
       const [mine, yours] = [edit(job!, { priority: -1 }), edit(job!, { priority: 1 })]
       expect(await first.apply([mine], T)).toEqual([{ ok: true }])
       const writing = second.apply([yours], T)
-      await seen(Promise.resolve(writing))
+      await seen(writing)
       await commit()
       expect(await writing).toEqual([{ ok: false, current: mine.after }])
     },
@@ -136,7 +135,7 @@ const races: readonly Race[] = [
       const [failed, removed] = [ended(a!, 'failed'), { before: b!, after: undefined }]
       expect(await first.apply([completed(a!)], T)).toEqual([{ ok: true }])
       const writing = second.apply([failed, removed], T)
-      expect(await seen(Promise.resolve(writing))).toBe('waits')
+      expect(await seen(writing)).toBe('waits')
       const renewing = first.renew([{ id: b!.id, lease: b!.lease! }], T + 9_000, T)
       expect(await Promise.race([renewing, writing.then(() => 'undone')])).toEqual([{ rev: 2, cancel: undefined }])
       await commit()
@@ -150,7 +149,7 @@ const races: readonly Race[] = [
       await added(second, aJob(), aJob())
       await first.prune(T, 1)
       const pruning = second.prune(T, 1)
-      expect(await seen(Promise.resolve(pruning))).toBe('over')
+      expect(await seen(pruning)).toBe('over')
       await commit()
       await second.prune(T, 1)
       expect((await second.queues()).map(({ counts }) => counts.pending)).toEqual([2])
@@ -190,7 +189,7 @@ async function newMeeting(): Promise<Meeting> {
     release: () => undefined,
   }
   const pool = { connect: async () => begun, end: async () => undefined, on: () => undefined }
-  const first = await PostgresStore.open(url, { schema, pool: pool as never })
+  const first = await PostgresStore.open(url, { schema, pool })
   const commit = async (): Promise<void> => {
     if (open) await holder.query('commit')
     open = false
@@ -219,14 +218,14 @@ async function newMeeting(): Promise<Meeting> {
   }
 }
 
-async function added(store: Store<unknown>, ...jobs: readonly Job[]): Promise<readonly Job[]> {
+async function added(store: PostgresStore, ...jobs: readonly Job[]): Promise<readonly Job[]> {
   await store.insert([{ jobs: jobs.map((job) => ({ job, ifHeld: 'keep' })) }], T)
   return jobs
 }
 
 let leases = 0
 
-async function claim(store: Store<unknown>, limit = 1): Promise<readonly Job[]> {
+async function claim(store: PostgresStore, limit = 1): Promise<readonly Job[]> {
   const request = { tasks: undefined, limit, lease: `lease-${++leases}`, until: T + 1_000, now: T }
   return (await store.claim(request)).jobs
 }
