@@ -1,7 +1,8 @@
 import { StoreError, UsageError } from '../../core/errors.ts'
-import { asText, type PgClient, type PgPool } from './pg.ts'
+import type { Connections } from './connections.ts'
+import { asText, type PgClient } from './pg.ts'
 import type { Row } from './row.ts'
-import { type Trouble, toStoreError, troubleOf } from './trouble.ts'
+import { toStoreError, troubleOf } from './trouble.ts'
 
 /** A statement of ours; its name is that under which the server keeps it prepared. */
 export interface Statement {
@@ -14,12 +15,18 @@ const mostMeetings = 10
 
 /** Runs statements on the connections of a pool, each a transaction of its own. Whatever fails leaves as a StoreError. */
 export class Link {
-  readonly #pool: PgPool
+  readonly #connections: Connections
   readonly #prepare: boolean
+  /**
+   * Whether the database's default is another isolation than ours, which is found out when a transaction fails by it: from then on each
+   * says which it wants. Statements of ours look at what others have done while they waited, and with an older view of it would be
+   * undone again and again.
+   */
+  #saysIsolation = false
   #closed = false
 
-  constructor(pool: PgPool, prepare: boolean) {
-    this.#pool = pool
+  constructor(connections: Connections, prepare: boolean) {
+    this.#connections = connections
     this.#prepare = prepare
   }
 
@@ -44,13 +51,28 @@ export class Link {
   /** The same, but `undefined` when the connection was lost on the way: it may have been carried out or not. */
   async tryRun(statement: Statement, values: readonly (string | null)[]): Promise<readonly Row[] | undefined> {
     this.expectOpen()
-    for (let meetings = 0; ;) {
+    for (let failures = 1, moves = 0; ; failures++) {
       try {
         return await this.#once(statement, values)
       } catch (error) {
-        const trouble = troubleOf(error)
-        if (trouble === 'lost') return undefined
-        if (trouble !== 'met' || ++meetings > mostMeetings) throw toStoreError(error)
+        switch (troubleOf(error)) {
+          case 'lost':
+            return undefined
+          case 'isolated':
+            this.#saysIsolation = true
+            if (failures > mostMeetings) throw toStoreError(error)
+            break
+          case 'met':
+            if (failures > mostMeetings) throw toStoreError(error)
+            break
+          case 'moved': // nothing was done; a new connection may lead to the right server
+            if (++moves > 1) throw toStoreError(error)
+            break
+          case 'away':
+          case 'later':
+          case 'final':
+            throw toStoreError(error)
+        }
       }
     }
   }
@@ -61,10 +83,10 @@ export class Link {
     const client = await this.#connect()
     try {
       const result = await work(client)
-      client.release()
+      this.#connections.give(client)
       return result
     } catch (error) {
-      client.release(true)
+      this.#connections.drop(client) // a transaction may be open on it
       throw toStoreError(error)
     }
   }
@@ -75,22 +97,60 @@ export class Link {
     throw new StoreError('PostgreSQL: the connection was lost, twice in a row', { retryable: true })
   }
 
-  async #once({ name, text }: Statement, values: readonly (string | null)[]): Promise<readonly Row[]> {
+  async #once(statement: Statement, values: readonly (string | null)[]): Promise<readonly Row[]> {
     const client = await this.#connect()
     try {
-      const named = this.#prepare ? { name, text } : { text }
-      const { rows } = await client.query({ ...named, values, rowMode: 'array', types: asText })
-      client.release()
+      const rows = this.#saysIsolation
+        ? await this.#inTransaction(client, statement, values)
+        : await this.#ask(client, statement, values)
+      this.#connections.give(client)
       return rows
     } catch (error) {
-      client.release(ends(troubleOf(error)))
+      this.#drop(client, error)
       throw error
+    }
+  }
+
+  async #ask(client: PgClient, { name, text }: Statement, values: readonly (string | null)[]): Promise<readonly Row[]> {
+    const named = this.#prepare ? { name, text } : { text }
+    const { rows } = await client.query({ ...named, values, rowMode: 'array', types: asText })
+    return rows
+  }
+
+  async #inTransaction(
+    client: PgClient,
+    statement: Statement,
+    values: readonly (string | null)[],
+  ): Promise<readonly Row[]> {
+    const say = async (text: string): Promise<unknown> => await client.query({ text, rowMode: 'array', types: asText })
+    await say('begin isolation level read committed')
+    try {
+      const rows = await this.#ask(client, statement, values)
+      await say('commit')
+      return rows
+    } catch (error) {
+      await say('rollback').catch(() => undefined) // the first error says more
+      throw error
+    }
+  }
+
+  #drop(client: PgClient, error: unknown): void {
+    switch (troubleOf(error)) {
+      case 'lost':
+      case 'moved':
+      case 'away':
+        return this.#connections.drop(client, 'lost')
+      case 'met':
+      case 'isolated':
+      case 'later':
+      case 'final':
+        return this.#connections.give(client)
     }
   }
 
   async #connect(): Promise<PgClient> {
     try {
-      return await this.#pool.connect()
+      return await this.#connections.take()
     } catch (error) {
       // Nothing was sent: whatever broke, it was not our statement.
       throw troubleOf(error) === 'final'
@@ -98,8 +158,4 @@ export class Link {
         : new StoreError(toStoreError(error).message, { retryable: true, cause: error })
     }
   }
-}
-
-function ends(trouble: Trouble): boolean {
-  return trouble === 'lost' || trouble === 'away'
 }

@@ -23,7 +23,7 @@ export interface Installation {
 export async function migrate(client: PgClient, schema: string): Promise<Installation> {
   const found = await readInstallation(client, schema)
   if (found !== undefined && found.version >= schemaVersion) return expectKnown(found)
-  await ask(client, 'begin')
+  await ask(client, 'begin isolation level read committed') // after the wait for the lock it has to see what was done meanwhile
   // The two-number form: single numbers are the ids of Que's jobs.
   await ask(client, `select pg_advisory_xact_lock(hashtext('jobferry migrate'), hashtext('${schema}'))`)
   const before = await readInstallation(client, schema)

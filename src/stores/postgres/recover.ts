@@ -1,6 +1,6 @@
 import type { Job } from '../../core/job.ts'
 import type { Write } from '../../core/lifecycle.ts'
-import type { Batch, BatchResult, WriteResult } from '../../store.ts'
+import type { WriteResult } from '../../store.ts'
 
 /** Looks jobs up, as they are now. */
 type Get = (ids: readonly string[]) => Promise<readonly (Job | undefined)[]>
@@ -15,27 +15,19 @@ export async function settledAfterLoss(
 ): Promise<readonly WriteResult[] | undefined> {
   if (writes.length === 0) return undefined
   const current = await get(writes.map(({ before }) => before.id))
-  const seen = writes.map(({ after }, i) => isThere(after, current[i]))
-  if (!seen.includes(true)) return undefined
-  return writes.map((_, i) => (seen[i] === true ? { ok: true } : { ok: false, current: current[i] }))
+  const seen = new Set<string>()
+  const results = writes.map((_, i): WriteResult => ({ ok: false, current: current[i] }))
+  // From the last on: of several writes of one job only the last can be seen, and they were stored together too.
+  for (const [i, { before, after }] of [...writes.entries()].toReversed()) {
+    if (!seen.has(before.id) && !isThere(after, current[i])) continue
+    seen.add(before.id)
+    results[i] = { ok: true }
+  }
+  return seen.size === 0 ? undefined : results
 }
 
-/**
- * The same of batches: ids are made by us, so one that is there was added by us. A batch of which nothing can be seen was refused or met
- * holders that nobody can name any more: `'unknown'`.
- */
-export async function insertedAfterLoss(
-  batches: readonly Batch[],
-  get: Get,
-): Promise<readonly BatchResult[] | 'unknown' | undefined> {
-  const ids = batches.flatMap(({ jobs }) => jobs.map(({ job }) => job.id))
-  const found = new Set((await get(ids)).flatMap((job) => job?.id ?? []))
-  if (found.size === 0) return undefined
-  if (found.size < ids.length) return 'unknown'
-  return batches.map(() => ({ ok: true, holders: [] }))
-}
-
-function isThere(after: Job | undefined, current: Job | undefined): boolean {
+/** Whether a job is what a write was to make of it. */
+export function isThere(after: Job | undefined, current: Job | undefined): boolean {
   if (after === undefined || current === undefined) return after === current
   return current.rev === after.rev && current.state === after.state && current.lease === after.lease
 }
