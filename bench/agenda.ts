@@ -55,19 +55,17 @@ function agenda(bench: Bench, wanted: (work: string) => boolean): readonly Step[
     if (asked.length > 0) steps.push({ works: asked, share, run })
   }
   const speeds = new Map<string, number>()
-  const rates = (durability: Durability): void => {
-    for (const work of engine.rateWorks) step([work], async () => [await measureRate(bench, work, durability, speeds)])
-  }
   const latencies = (durability: Durability): void => {
     step(['pickup'], async () => [await measurePickup(bench, durability)])
     step(['pickup-cross'], async () => [await measurePickupCross(bench, durability)])
   }
-  const others = engine.durabilities.filter((durability) => durability !== 'default')
-  for (const durability of others) rates(durability)
+  // One durability right after the other: what the machine does beside us changes from minute to minute.
+  for (const work of engine.rateWorks)
+    for (const durability of engine.durabilities)
+      step([work], async () => [await measureRate(bench, work, durability, speeds)])
   latencies('default')
   step(growthWorks(plan), () => measureGrowth(bench, wanted), 5)
-  if (others.includes('relaxed')) latencies('relaxed')
-  rates('default')
+  if (engine.durabilities.includes('relaxed')) latencies('relaxed')
   for (const own of engine.ownWorks) step(own.works, () => own.measure(bench, wanted), own.share)
   if (plan.patient) latencies('full')
   if (plan.memory !== undefined) step(['memory'], () => measureMemory(bench))

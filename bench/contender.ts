@@ -1,4 +1,7 @@
-/** `full` and `relaxed`: synchronous FULL or NORMAL for everything. `default`: whatever the contender does when nobody says. */
+/**
+ * `full`: what has returned is on disk, for everything. `relaxed`: it will be, soon. `default`: whatever the contender does when nobody says.
+ * What that is on an engine, its home's `conditions` tell.
+ */
 export type Durability = 'full' | 'relaxed' | 'default'
 
 export type Awaitable<T> = T | Promise<T>

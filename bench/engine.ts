@@ -10,7 +10,7 @@ export interface Engine {
   /** In the order of the table; the first is ours, the second the raw limit. Files in contenders/. */
   readonly contenders: readonly EngineContender[]
   readonly rateWorks: readonly RateWork[]
-  /** The columns, the most telling first. */
+  /** In which rates are measured, in the order of the tables; `full` before `default`. */
   readonly durabilities: readonly Durability[]
   /** That of the works which look at something else: growth and its like. */
   readonly steady: Durability

@@ -15,7 +15,7 @@ export const stuckWorks = reasons.map(([work]) => work)
 export async function measureStuck(bench: Bench, wanted: (work: string) => boolean): Promise<readonly Measured[]> {
   const { wear, orderMs } = bench.plan
   const durability = bench.engine.steady
-  const jobs = wear.jobs / 10
+  const jobs = wear.behind
   const measured: Measured[] = []
   for (const [work, stuck] of reasons) {
     if (bench.over) break

@@ -112,7 +112,7 @@ export class RunningJob {
 
   /**
    * Completes the job inside the handler's own transaction, so that its effects and its completion are stored together or not at all: the
-   * effects then happen exactly once. Call it last in the transaction, commit, and return. With a synchronous handle (node:sqlite,
+   * effects then happen exactly once. Call it last in the transaction, commit, and return: the lease is not renewed any more. With a synchronous handle (node:sqlite,
    * better-sqlite3, libsql) it is done when the call returns; with any other, await it before the commit. A run whose transaction was not
    * committed by the time its handler returns has failed.
    * @throws LeaseLostError when the job is no longer this run's: let it roll the transaction back · PayloadError for a bad result

@@ -2,7 +2,7 @@ import { graphileWorker } from './graphile-worker.ts'
 
 /**
  * graphile-worker with the settings of its own performance test: five hundred jobs are fetched ahead, and completions of one tick share a
- * statement. Without its `refetchDelay`, which is for many processes: it made no difference here, but that pick-ups were later.
+ * statement. Without its `refetchDelay`, which is for many processes: in one it made no difference.
  */
 export default graphileWorker('graphile-worker', {
   localQueue: { size: 500 },

@@ -1,5 +1,4 @@
 import { open } from '../../src/index.ts'
-import { PostgresStore } from '../../src/stores/postgres/index.ts'
 import type { Contender } from '../contender.ts'
 import { jobferrySession } from './jobferry.ts'
 import { atSchema, postgresSchema } from './postgres-schema.ts'
@@ -11,7 +10,7 @@ const ours: Contender = {
   open: async (place, durability, keep) => {
     const { url, schema } = atSchema(place)
     const options = { schema, ...(durability === 'default' ? {} : { durability }) }
-    return jobferrySession(await open(await PostgresStore.open(url, options)), keep)
+    return jobferrySession(await open(url, options), keep)
   },
   ...postgresSchema('job', 'state < 2'),
 }
