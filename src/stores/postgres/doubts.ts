@@ -10,23 +10,24 @@ const most = 10_000
  * either. When such a write comes again and is refused because the job is already what it was to become, then by us.
  */
 export class Doubts {
-  /** By the id of the job, the `rev` it was decided on. */
-  readonly #revs = new Map<string, number>()
+  /** By the id of the job. */
+  readonly #writes = new Map<string, Write>()
 
   add(writes: readonly Write[]): void {
-    if (this.#revs.size > most) this.#revs.clear() // they would be told as lost; a whole store of them never comes again
-    for (const { before } of writes) this.#revs.set(before.id, before.rev)
+    if (this.#writes.size > most) this.#writes.clear() // they would be told as lost; a whole store of them never comes again
+    for (const write of writes) this.#writes.set(write.before.id, write)
   }
 
   /** The results of writes, with those set right that were stored before. What there is a result of is no longer in doubt. */
   resolve(writes: readonly Write[], results: readonly WriteResult[]): readonly WriteResult[] {
-    if (this.#revs.size === 0) return results
+    if (this.#writes.size === 0) return results
+    const doubted = writes.map(({ before }) => this.#writes.get(before.id))
+    for (const { before } of writes) this.#writes.delete(before.id)
     return results.map((result, i) => {
-      const write = writes[i]
-      if (write === undefined) return result
-      const rev = this.#revs.get(write.before.id)
-      this.#revs.delete(write.before.id)
-      return !result.ok && rev === write.before.rev && isThere(write.after, result.current) ? { ok: true } : result
+      const [write, before] = [writes[i], doubted[i]]
+      if (result.ok || write === undefined || before === undefined) return result
+      const same = write.before.rev === before.before.rev && write.after?.state === before.after?.state
+      return same && isThere(before.after, result.current) ? { ok: true } : result
     })
   }
 }

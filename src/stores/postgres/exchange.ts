@@ -59,7 +59,10 @@ export class Exchange {
     if (answer !== undefined) return await this.#results(writes, answer)
     this.#doubts.add(writes)
     const settled = await settledAfterLoss(writes, this.#options.get)
-    if (settled !== undefined) return this.#doubts.resolve(writes, settled)
+    if (settled !== undefined) {
+      this.#ringAll()
+      return this.#doubts.resolve(writes, settled)
+    }
     return await this.#results(writes, await this.#again(writes, values))
   }
 
@@ -150,6 +153,7 @@ export class Exchange {
     const jobs = await this.#leased(request, regained)
     const settled = await settledAfterLoss(settle, this.#options.get)
     if (jobs.length === 0 && settled === undefined) return undefined
+    if (settle.length > 0) this.#ringAll()
     // All or none was done. How the look ended is not known: look again at once.
     return { jobs, settled: this.#doubts.resolve(settle, settled ?? (await this.#refused(settle))), nextRunAt: now }
   }
@@ -182,6 +186,12 @@ export class Exchange {
     if (freed === 'freed' || settle.some(wakes)) this.#bells.ring('jobs')
     if (settle.some(stops)) this.#bells.ring('control')
     return { refused: toIds(refused), rows: rows.slice(0, -1) }
+  }
+
+  /** What the answer would have told is not known any more. */
+  #ringAll(): void {
+    this.#bells.ring('jobs')
+    this.#bells.ring('control')
   }
 
   /** What became of the writes; those that were refused are looked at as they are now. */

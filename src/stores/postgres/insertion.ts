@@ -5,6 +5,7 @@ import type { Bells } from './bells.ts'
 import { batchesJson, isPlainBatch, plainColumns, toBatchResults } from './insert.ts'
 import type { Lanes } from './lanes.ts'
 import type { Link } from './link.ts'
+import { isThere } from './recover.ts'
 import { toBatchAnswers } from './row.ts'
 import type { Statements } from './statements.ts'
 import { isDuplicate } from './trouble.ts'
@@ -52,8 +53,8 @@ export class Insertion {
    * place. What can have met a holder and is not there is sent again: it meets it again, and then we know whom.
    */
   async #again(batches: readonly Batch[], now: Instant, looks = 1): Promise<readonly BatchResult[]> {
-    const found = await this.#found(batches)
-    const parts = batches.map((batch) => (found.size === 0 ? batch : unsettled(batch, found)))
+    const seen = await this.#look(batches)
+    const parts = batches.map((batch) => (seen.size === 0 ? batch : unsettled(batch, seen)))
     const sent = parts.filter((part) => part !== undefined)
     if (sent.length === 0) return batches.map(() => added)
     let results: readonly BatchResult[] | undefined
@@ -72,9 +73,17 @@ export class Insertion {
     return batches.map((batch, i) => whole(batch, parts[i], byPart))
   }
 
-  async #found(batches: readonly Batch[]): Promise<ReadonlySet<string>> {
-    const jobs = await this.#get(batches.flatMap((batch) => batch.jobs.map(({ job }) => job.id)))
-    return new Set(jobs.flatMap((job) => job?.id ?? []))
+  /** The jobs that were added, by their ids, and the writes that were stored, by theirs. */
+  async #look(batches: readonly Batch[]): Promise<ReadonlySet<string>> {
+    const wanted = batches.flatMap(({ jobs, writes = [] }) => [
+      ...jobs.map(({ job }) => ({ id: job.id, there: (current: Job | undefined) => current !== undefined })),
+      ...writes.map(({ before, after }) => ({
+        id: before.id,
+        there: (current: Job | undefined) => isThere(after, current),
+      })),
+    ])
+    const current = await this.#get(wanted.map(({ id }) => id))
+    return new Set(wanted.filter(({ there }, i) => there(current[i])).map(({ id }) => id))
   }
 }
 
@@ -83,11 +92,11 @@ const added: BatchResult = { ok: true, holders: [] }
 const mostLooks = 3
 
 /** Of a batch in a transaction that took place: what may have been refused, or kept out by a holder. */
-function unsettled(batch: Batch, found: ReadonlySet<string>): Batch | undefined {
+function unsettled(batch: Batch, seen: ReadonlySet<string>): Batch | undefined {
   const { jobs, writes = [] } = batch
-  const there = jobs.some(({ job }) => found.has(job.id))
-  const keyed = jobs.filter(({ job }) => job.unique?.held === true && !found.has(job.id))
-  if (!there && (writes.length > 0 || keyed.length > 0)) return batch
+  const stored = jobs.some(({ job }) => seen.has(job.id)) || writes.some(({ before }) => seen.has(before.id))
+  const keyed = jobs.filter(({ job }) => job.unique?.held === true && !seen.has(job.id))
+  if (!stored && (writes.length > 0 || keyed.length > 0)) return batch
   return keyed.length === 0 ? undefined : { jobs: keyed }
 }
 

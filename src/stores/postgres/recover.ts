@@ -1,6 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
+
 import type { Job } from '../../core/job.ts'
 import type { Write } from '../../core/lifecycle.ts'
 import type { WriteResult } from '../../store.ts'
+import { withoutNul } from './row.ts'
 
 /** Looks jobs up, as they are now. */
 type Get = (ids: readonly string[]) => Promise<readonly (Job | undefined)[]>
@@ -15,19 +18,44 @@ export async function settledAfterLoss(
 ): Promise<readonly WriteResult[] | undefined> {
   if (writes.length === 0) return undefined
   const current = await get(writes.map(({ before }) => before.id))
-  const seen = new Set<string>()
-  const results = writes.map((_, i): WriteResult => ({ ok: false, current: current[i] }))
-  // From the last on: of several writes of one job only the last can be seen, and they were stored together too.
-  for (const [i, { before, after }] of [...writes.entries()].toReversed()) {
-    if (!seen.has(before.id) && !isThere(after, current[i])) continue
-    seen.add(before.id)
-    results[i] = { ok: true }
+  const stored = new Set<number>()
+  const done = new Set<string>()
+  for (const [i, { before, after }] of writes.entries()) {
+    if (done.has(before.id) || !isThere(after, current[i])) continue
+    done.add(before.id)
+    for (const n of leadingTo(writes, i)) stored.add(n)
   }
-  return seen.size === 0 ? undefined : results
+  if (stored.size === 0) return undefined
+  return writes.map((_, i) => (stored.has(i) ? { ok: true } : { ok: false, current: current[i] }))
 }
 
-/** Whether a job is what a write was to make of it. */
+/** Whether a job is what a write was to make of it. Only a unique key may have been refused it. */
 export function isThere(after: Job | undefined, current: Job | undefined): boolean {
   if (after === undefined || current === undefined) return after === current
-  return current.rev === after.rev && current.state === after.state && current.lease === after.lease
+  return after.rev === current.rev && isDeepStrictEqual(comparable(after), comparable(current))
+}
+
+/** A write and those before it, of the same job, that it builds on: only the last of them can be seen. */
+function leadingTo(writes: readonly Write[], index: number): readonly number[] {
+  const last = writes[index]
+  const chain = [index]
+  let rev = last?.before.rev
+  for (let i = index - 1; i >= 0; i--) {
+    const write = writes[i]
+    if (write?.before.id !== last?.before.id || write?.after?.rev !== rev) continue
+    chain.push(i)
+    rev = write?.before.rev
+  }
+  return chain
+}
+
+/** A row as it comes back from the tables. */
+function comparable(job: Job): object {
+  const { unique, cancel, failures } = job
+  return {
+    ...job,
+    unique: unique === undefined ? undefined : { ...unique, held: undefined },
+    cancel: withoutNul(cancel),
+    failures: JSON.stringify(failures),
+  }
 }

@@ -65,12 +65,14 @@ const texts: Readonly<Record<StatementName, string>> = {
   logAgain: `
     insert into @.log (job, attempt, at, level, message, data)
     select n.job, n.attempt, n.at, n.level, n.message, n.data
-    from unnest($1::text[], $2::integer[], $3::bigint[], $4::text[], $5::text[], $6::text[]) as n (job, attempt, at, level, message, data)
+    from unnest($1::text[], $2::integer[], $3::bigint[], $4::text[], $5::text[], $6::text[])
+      with ordinality as n (job, attempt, at, level, message, data, place)
     where exists (select from @.job j where j.id = n.job) and not exists (
       select from @.log l
       where l.job = n.job and l.attempt = n.attempt and l.at = n.at and l.level = n.level and l.message = n.message
         and l.data is not distinct from n.data
-    )`,
+    )
+    order by n.place`,
 
   get: `select ${jobColumns} from ${jobTables} where j.id = any ($1::text::text[])`,
   /** By the index on running jobs, lane by lane. */
