@@ -32,3 +32,9 @@ export async function rejection(promise: Promise<unknown>): Promise<StoreError> 
     (error: unknown) => error as StoreError,
   )
 }
+
+/** How many sockets of this process lead to a port. */
+export function sockets(port: number): number {
+  const { _getActiveHandles: handles } = process as unknown as { _getActiveHandles(): { remotePort?: number }[] }
+  return handles.call(process).filter(({ remotePort }) => remotePort === port).length
+}

@@ -19,6 +19,7 @@ export class Connections {
   constructor(pool: PgPool) {
     this.#pool = pool
     pool.on('error', () => undefined) // one that nobody uses: the pool opens another when it is needed
+    pool.on('connect', (client) => this.#meet(client)) // it may break before whoever waits for it has it
   }
 
   /** One to use, until `give` or `drop`. @throws what the driver throws when none can be had */
