@@ -30,6 +30,11 @@ const actions = {
     opened.push(await open(urls, { logger: false, ...options }))
   },
 
+  /** As `open`, of any kind of store. */
+  async openUrl(url: string, options: OpenOptions = {}): Promise<void> {
+    opened.push(await open(url, { logger: false, ...options }))
+  },
+
   /** As `open`, by a user who may not do everything. */
   async openAs(user: number, file: string): Promise<void> {
     process.setgid?.(user)

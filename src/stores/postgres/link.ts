@@ -153,9 +153,8 @@ export class Link {
       return await this.#connections.take()
     } catch (error) {
       // Nothing was sent: whatever broke, it was not our statement.
-      throw troubleOf(error) === 'final'
-        ? error
-        : new StoreError(toStoreError(error).message, { retryable: true, cause: error })
+      const { message } = toStoreError(error)
+      throw new StoreError(message, { retryable: troubleOf(error) !== 'final', cause: error })
     }
   }
 }

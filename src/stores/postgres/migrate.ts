@@ -29,8 +29,8 @@ export async function migrate(client: PgClient, schema: string): Promise<Install
   const before = await readInstallation(client, schema)
   const version = before?.version ?? 0
   if (version < schemaVersion) {
-    const exists = await ask(client, `select to_regnamespace('"${schema}"')::text`)
-    if (exists[0]?.[0] === null) await ask(client, `create schema "${schema}"`)
+    const exists = await ask(client, `select oid from pg_catalog.pg_namespace where nspname = '${schema}'`)
+    if (exists.length === 0) await ask(client, `create schema "${schema}"`)
     for (const text of [...migrations.slice(version), ...functions]) await ask(client, inSchema(text, schema))
     await ask(
       client,
@@ -44,8 +44,13 @@ export async function migrate(client: PgClient, schema: string): Promise<Install
 
 /** `undefined` where there are no tables of ours. */
 export async function readInstallation(client: PgClient, schema: string): Promise<Installation | undefined> {
-  const [there] = await ask(client, `select to_regclass('"${schema}".meta')::text`)
-  if (there?.[0] === null) return undefined
+  // From the catalog itself: `to_regclass` remembers, for the length of a transaction, that there was nothing.
+  const there = await ask(
+    client,
+    `select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = '${schema}' and c.relname = 'meta'`,
+  )
+  if (there.length === 0) return undefined
   const rows = await ask(client, `select key, value from "${schema}".meta`)
   const values = new Map(rows.map(([key, value]) => [toText(key), toText(value)]))
   return { version: Number(values.get('schema') ?? 0), id: values.get('installation') ?? '' }
