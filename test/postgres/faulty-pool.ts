@@ -28,5 +28,5 @@ export function faultyPool(url: string, fault: () => Fault): { readonly pool: Pg
     }
     Object.assign(client, { query: broken })
   })
-  return { pool: pool as unknown as PgPool, end: () => pool.end() }
+  return { pool, end: () => pool.end() }
 }

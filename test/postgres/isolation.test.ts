@@ -18,72 +18,75 @@ async function newDatabaseWith(settings: Readonly<Record<string, string>>): Prom
   return url
 }
 
-describe.for(['serializable', 'repeatable read', 'read committed'])('in a database whose transactions are %s by default', (isolation) => {
-  const settings = { default_transaction_isolation: isolation }
+describe.for(['serializable', 'repeatable read', 'read committed'])(
+  'in a database whose transactions are %s by default',
+  (isolation) => {
+    const settings = { default_transaction_isolation: isolation }
 
-  it('four workers do all there is to do, once, and no error comes out', async () => {
-    const url = await newDatabaseWith(settings)
-    const workers = await Promise.all(Array.from({ length: 4 }, () => openJobs(url)))
-    const [jobs] = workers as [Jobs, ...Jobs[]]
-    const errors: unknown[] = []
-    const runs = new Map<string, number>()
-    const howMany = 400
-    const done = Promise.withResolvers<void>()
-    for (const one of workers) {
-      one.on('error', ({ error }) => errors.push(error))
-      one.on('lost', (event) => errors.push(event))
-      one.work(
-        [
-          step.handle((_, job) => {
-            runs.set(job.id, (runs.get(job.id) ?? 0) + 1)
-            if (runs.size === howMany) done.resolve()
+    it('four workers do all there is to do, once, and no error comes out', async () => {
+      const url = await newDatabaseWith(settings)
+      const workers = await Promise.all(Array.from({ length: 4 }, () => openJobs(url)))
+      const [jobs] = workers as [Jobs, ...Jobs[]]
+      const errors: unknown[] = []
+      const runs = new Map<string, number>()
+      const howMany = 400
+      const done = Promise.withResolvers<void>()
+      for (const one of workers) {
+        one.on('error', ({ error }) => errors.push(error))
+        one.on('lost', (event) => errors.push(event))
+        one.work(
+          [
+            step.handle((_, job) => {
+              runs.set(job.id, (runs.get(job.id) ?? 0) + 1)
+              if (runs.size === howMany) done.resolve()
+            }),
+          ],
+          { concurrency: 5, poll: '50ms' },
+        )
+      }
+      await Promise.all(
+        Array.from({ length: howMany }, (_, n) =>
+          workers[n % 4]!.enqueue(step, n, {
+            unique: `n:${n}`,
+            ...(n % 4 === 0 ? { concurrencyKey: `key:${n % 3}` } : {}),
+            queue: `q${n % 2}`,
           }),
-        ],
-        { concurrency: 5, poll: '50ms' },
+        ),
       )
-    }
-    await Promise.all(
-      Array.from({ length: howMany }, (_, n) =>
-        workers[n % 4]!.enqueue(step, n, {
-          unique: `n:${n}`,
-          ...(n % 4 === 0 ? { concurrencyKey: `key:${n % 3}` } : {}),
-          queue: `q${n % 2}`,
-        }),
-      ),
-    )
-    await done.promise
-    expect([...runs.values()].every((times) => times === 1)).toBe(true)
-    expect(errors).toEqual([])
-    expect((await jobs.stats()).length).toBe(2)
-  })
+      await done.promise
+      expect([...runs.values()].every((times) => times === 1)).toBe(true)
+      expect(errors).toEqual([])
+      expect((await jobs.stats()).length).toBe(2)
+    })
 
-  it('a limit over all workers holds', async () => {
-    const url = await newDatabaseWith(settings)
-    const stores = await Promise.all(Array.from({ length: 4 }, () => openStore(url, { schema: 'jobferry' })))
-    const [store] = stores
-    await store!.configure('main', { concurrency: 3 })
-    for (let n = 0; n < 30; n++) await addOne(store!)
-    for (let round = 0; round < 8; round++) {
-      const claims = await Promise.all(stores.map((one) => one.claim(aClaim({ limit: 3 }))))
-      const running = await store!.list({ state: 'running', limit: 100 })
-      expect(running).toHaveLength(3)
-      await store!.apply(
-        claims.flatMap(({ jobs }) => jobs.map((job) => succeed(job))),
-        T,
-      )
-    }
-  })
+    it('a limit over all workers holds', async () => {
+      const url = await newDatabaseWith(settings)
+      const stores = await Promise.all(Array.from({ length: 4 }, () => openStore(url, { schema: 'jobferry' })))
+      const [store] = stores
+      await store!.configure('main', { concurrency: 3 })
+      for (let n = 0; n < 30; n++) await addOne(store!)
+      for (let round = 0; round < 8; round++) {
+        const claims = await Promise.all(stores.map((one) => one.claim(aClaim({ limit: 3 }))))
+        const running = await store!.list({ state: 'running', limit: 100 })
+        expect(running).toHaveLength(3)
+        await store!.apply(
+          claims.flatMap(({ jobs }) => jobs.map((job) => succeed(job))),
+          T,
+        )
+      }
+    })
 
-  it('several processes make the tables at once', async () => {
-    const url = await newDatabaseWith(settings)
-    const opened = await Promise.all(Array.from({ length: 6 }, () => open(url, { logger: false })))
-    await opened[0]!.enqueue(step, 1)
-    for (const jobs of opened) {
-      expect(await jobs.list()).toHaveLength(1)
-      await jobs.close()
-    }
-  })
-})
+    it('several processes make the tables at once', async () => {
+      const url = await newDatabaseWith(settings)
+      const opened = await Promise.all(Array.from({ length: 6 }, () => open(url, { logger: false })))
+      await opened[0]!.enqueue(step, 1)
+      for (const jobs of opened) {
+        expect(await jobs.list()).toHaveLength(1)
+        await jobs.close()
+      }
+    })
+  },
+)
 
 it('a deadlock with somebody else’s transaction costs nothing but a second attempt', async () => {
   const url = await newDatabaseWith({ deadlock_timeout: '50ms' })

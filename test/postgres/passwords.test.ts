@@ -60,7 +60,7 @@ it('no error, event, log line or report contains the password, whatever goes wro
   note(await rejection(jobs.enqueue(hello, 3)))
   const store = await PostgresStore.open(url)
   await store.close()
-  note(await rejection(store.queues()), String(store), JSON.stringify(store), JSON.stringify(jobs))
+  note(await rejection(store.queues()), store, jobs, JSON.stringify(store), JSON.stringify(jobs))
   expect(seen.length).toBeGreaterThan(20)
   expect(seen.filter((text) => text.includes(canary))).toEqual([])
 })

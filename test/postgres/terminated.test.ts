@@ -65,10 +65,10 @@ function unhandled(): unknown[] {
 }
 
 /** Enqueues twenty at a time, and again what failed. */
-async function enqueueAll(howMany: number, enqueue: (n: number) => Promise<unknown>): Promise<void> {
+async function enqueueAll(wanted: number, enqueue: (n: number) => Promise<unknown>): Promise<void> {
   let next = 0
   const produce = async (): Promise<void> => {
-    for (let n = next++; n < howMany; n = next++)
+    for (let n = next++; n < wanted; n = next++)
       for (let done = false; !done;)
         done = await enqueue(n).then(
           () => true,

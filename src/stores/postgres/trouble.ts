@@ -63,7 +63,11 @@ export function toStoreError(error: unknown): Error {
       },
     )
   }
-  return new StoreError(`PostgreSQL: ${message}`, { retryable: troubleOf(error) !== 'final', cause: error })
+  const advice =
+    code === '26000' || code === '42P05'
+      ? '. A pooler between us does not keep prepared statements: open with `prepare: false`'
+      : ''
+  return new StoreError(`PostgreSQL: ${message}${advice}`, { retryable: troubleOf(error) !== 'final', cause: error })
 }
 
 /**
