@@ -9,7 +9,7 @@ import { batch, insert } from '../../src/testing/contract/insert.ts'
 import { keyAgain } from '../../src/testing/contract/key-again.ts'
 import { log } from '../../src/testing/contract/log.ts'
 import { unique } from '../../src/testing/contract/unique.ts'
-import { inNewSchema } from './contract-fixture.ts'
+import { fixtures } from './contract-fixture.ts'
 import { type Fault, faultyPool } from './faulty-pool.ts'
 
 /** The promises about what changes. */
@@ -31,7 +31,7 @@ const impossible = new Set([
   // A job that is there was added by us: ids are drawn by us, and nobody else draws the same.
   'refuses the whole call when an id is there already, and changes nothing',
   // Asked a second time, a batch that was refused meets also what came after it.
-  'refuses one batch and adds the others of the call, in order',
+  'shows a later batch what an earlier one of the call has done, and nothing of one that was refused',
   // A job that is gone was removed by whoever was to remove it.
   'refuses a write of a job that is gone or was never there, and changes nothing',
   'never takes a new job for one that was removed',
@@ -39,20 +39,20 @@ const impossible = new Set([
   'lets two store what they have decided on the same row at once, and one of them win',
 ])
 
+const fault = dice()
+const open = fixtures(
+  async (url, schema) => {
+    const { pool, end } = faultyPool(url, fault)
+    return { store: await PostgresStore.open(url, { schema, pool }), close: end }
+  },
+  { fresh: false },
+)
+
 describe('the postgres store, its connections breaking at every second change,', () => {
   for (const one of cases)
     if (!impossible.has(one.promise) && one.needs?.includes('listen') !== true)
       it(one.promise, async () => await hold(one, open))
 })
-
-const fault = dice()
-
-async function open() {
-  return await inNewSchema(async (url, schema) => {
-    const { pool, end } = faultyPool(url, fault)
-    return { store: await PostgresStore.open(url, { schema, pool }), close: end }
-  })
-}
 
 /** Whether a statement is broken before or after it was carried out; another order for every SEED. */
 function dice(): () => Fault {

@@ -1,50 +1,64 @@
 import { Client } from 'pg'
-import { inject } from 'vitest'
+import { afterAll, inject } from 'vitest'
 
-import type { Fixture } from '../../src/testing/contract/index.ts'
 import type { PostgresStore } from '../../src/stores/postgres/index.ts'
+import type { Fixture } from '../../src/testing/contract/index.ts'
+
+/** Opens a store on a schema, and says what else is to be closed with it. */
+export type OpenStore = (url: string, schema: string) => Promise<{ readonly store: PostgresStore; close?(): unknown }>
 
 let made = 0
 
-/** Stores in a schema of their own, which is dropped with the first. */
-export async function inNewSchema(
-  open: (url: string, schema: string) => Promise<{ readonly store: PostgresStore; close?(): unknown }>,
-): Promise<Fixture> {
+/** Stores in a schema that is as good as new: fresh, or, where the tables may be there already, one that was used and emptied. */
+export function fixtures(open: OpenStore, { fresh }: { readonly fresh: boolean }): () => Promise<Fixture> {
   const { url } = inject('postgres')
-  const schema = `contract_${process.pid}_${++made}`
-  const closing: (() => unknown)[] = []
-  const another = async (): Promise<PostgresStore> => {
-    const { store, close } = await open(url, schema)
-    closing.push(() => close?.())
-    return store
+  const free: string[] = []
+  const connect = async (): Promise<Client> => {
+    const client = new Client(url)
+    await client.connect()
+    return client
   }
-  const client = async (): Promise<Client> => {
-    const one = new Client(url)
-    await one.connect()
-    return one
+  const drop = async (schemas: readonly string[]): Promise<void> => {
+    const client = await connect()
+    for (const schema of schemas) await client.query(`drop schema if exists ${schema} cascade`)
+    await client.end()
   }
-  return {
-    store: await another(),
-    begin: async () => {
-      const tx = await client()
-      closing.push(async () => await tx.end())
-      await tx.query('begin')
-      return {
-        tx,
-        commit: async () => void (await tx.query('commit')),
-        rollback: async () => void (await tx.query('rollback')),
-      }
-    },
-    another: async () => {
-      const store = await another()
-      closing.unshift(async () => await store.close())
+  const empty = async (schema: string): Promise<void> => {
+    const client = await connect()
+    const tables = ['log', 'job', 'tally', 'lane', 'queue']
+    await client.query(tables.map((table) => `delete from ${schema}.${table}`).join(';'))
+    await client.end()
+    free.push(schema)
+  }
+  afterAll(async () => await drop(free))
+  return async () => {
+    const schema = free.pop() ?? `contract_${process.pid}_${++made}`
+    const closing: (() => unknown)[] = []
+    const openOne = async (): Promise<PostgresStore> => {
+      const { store, close } = await open(url, schema)
+      closing.push(async () => {
+        await store.close()
+        await close?.()
+      })
       return store
-    },
-    close: async () => {
-      for (const close of closing) await close()
-      const last = await client()
-      await last.query(`drop schema if exists ${schema} cascade`)
-      await last.end()
-    },
+    }
+    return {
+      store: await openOne(),
+      another: openOne,
+      begin: async () => {
+        const tx = await connect()
+        closing.push(async () => await tx.end())
+        await tx.query('begin')
+        return {
+          tx,
+          commit: async () => void (await tx.query('commit')),
+          rollback: async () => void (await tx.query('rollback')),
+        }
+      },
+      close: async () => {
+        for (const close of closing) await close()
+        await (fresh ? drop([schema]) : empty(schema))
+      },
+    }
   }
 }
