@@ -7,6 +7,7 @@ import { concurrency } from '../../src/testing/contract/concurrency.ts'
 import { hold } from '../../src/testing/contract/index.ts'
 import { batch, insert } from '../../src/testing/contract/insert.ts'
 import { keyAgain } from '../../src/testing/contract/key-again.ts'
+import { listen } from '../../src/testing/contract/listen.ts'
 import { log } from '../../src/testing/contract/log.ts'
 import { unique } from '../../src/testing/contract/unique.ts'
 import { fixtures } from './contract-fixture.ts'
@@ -24,6 +25,7 @@ const cases = [
   ...everyWrite,
   ...apply,
   ...log,
+  ...listen,
 ]
 
 /** What a fault makes impossible to tell, and what no program can do with the answer. */

@@ -64,9 +64,11 @@ describe.for(['serializable', 'repeatable read', 'read committed'])(
       const stores = await Promise.all(Array.from({ length: 4 }, () => openStore(url, { schema: 'jobferry' })))
       const [store] = stores
       await store!.configure('main', { concurrency: 3 })
-      for (let n = 0; n < 30; n++) await addOne(store!)
+      for (let n = 0; n < 40; n++) await addOne(store!, { task: `task-${n % 4}` })
       for (let round = 0; round < 8; round++) {
-        const claims = await Promise.all(stores.map((one) => one.claim(aClaim({ limit: 3 }))))
+        // Each takes another task: they meet at no row, only at the count.
+        const tasks = stores.map((_, n) => new Map([[`task-${n}`, 3]]))
+        const claims = await Promise.all(stores.map((one, n) => one.claim(aClaim({ tasks: tasks[n], limit: 3 }))))
         const running = await store!.list({ state: 'running', limit: 100 })
         expect(running).toHaveLength(3)
         await store!.apply(

@@ -151,14 +151,11 @@ export class Exchange {
   async #claimedBeforeLoss(request: ClaimRequest, regained: readonly Job[]): Promise<Claimed | undefined> {
     const { settle = [], now } = request
     const jobs = await this.#leased(request, regained)
-    const settled = await settledAfterLoss(settle, this.#options.get)
+    const settled = await settledAfterLoss(settle, this.#options.get, jobs)
     if (jobs.length === 0 && settled === undefined) return undefined
     if (settle.length > 0) this.#ringAll()
     // All or none was done. How the look ended is not known: look again at once.
-    const results = (settled ?? (await this.#refused(settle))).map((result, i) =>
-      jobs.some((job) => follows(job, settle[i])) ? stored : result,
-    )
-    return { jobs, settled: this.#doubts.resolve(settle, results), nextRunAt: now }
+    return { jobs, settled: this.#doubts.resolve(settle, settled ?? (await this.#refused(settle))), nextRunAt: now }
   }
 
   async #refused(writes: readonly Write[]): Promise<readonly WriteResult[]> {
@@ -212,13 +209,6 @@ export class Exchange {
     if (answer !== undefined) return answer
     throw new StoreError('PostgreSQL: the connection was lost, twice in a row', { retryable: true })
   }
-}
-
-const stored: WriteResult = { ok: true }
-
-/** Whether a job that was taken is what a write of the same trip had made of it, and is therefore not to be seen any more. */
-function follows(taken: Job, write: Write | undefined): boolean {
-  return taken.id === write?.after?.id && taken.rev === write.after.rev + 1
 }
 
 /** The request, for so many jobs less. */

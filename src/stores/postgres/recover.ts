@@ -10,18 +10,19 @@ type Get = (ids: readonly string[]) => Promise<readonly (Job | undefined)[]>
 
 /**
  * What became of writes whose answer was lost with the connection: they were stored together or not at all, so one that can be seen tells
- * of all. `undefined` when none can be seen: then they may be sent again, and will be refused where they must be.
+ * of all. What was taken in the same trip is no longer as it was written: `taken` says what that is. `undefined` when none can be seen: then they may be sent again, and will be refused where they must be.
  */
 export async function settledAfterLoss(
   writes: readonly Write[],
   get: Get,
+  taken: readonly Job[] = [],
 ): Promise<readonly WriteResult[] | undefined> {
   if (writes.length === 0) return undefined
   const current = await get(writes.map(({ before }) => before.id))
   const stored = new Set<number>()
   const done = new Set<string>()
   for (const [i, { before, after }] of writes.entries()) {
-    if (done.has(before.id) || !isThere(after, current[i])) continue
+    if (done.has(before.id) || !(isThere(after, current[i]) || taken.some((job) => follows(job, after)))) continue
     done.add(before.id)
     for (const n of leadingTo(writes, i)) stored.add(n)
   }
@@ -33,6 +34,11 @@ export async function settledAfterLoss(
 export function isThere(after: Job | undefined, current: Job | undefined): boolean {
   if (after === undefined || current === undefined) return after === current
   return after.rev === current.rev && isDeepStrictEqual(comparable(after), comparable(current))
+}
+
+/** Whether a job that was taken in the same trip is what a write had made of it before. */
+function follows(taken: Job, after: Job | undefined): boolean {
+  return after !== undefined && taken.id === after.id && taken.rev === after.rev + 1
 }
 
 /** A write and those before it, of the same job, that it builds on: only the last of them can be seen. */

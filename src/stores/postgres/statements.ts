@@ -110,7 +110,9 @@ const texts: Readonly<Record<StatementName, string>> = {
     ) e`,
   logs: `
     select seq::text, job, attempt::text, at::text, level, message, data
-    from @.log where job = $1::text and seq > $2::bigint order by seq limit $3::integer`,
+    from @.log l where l.job = $1::text and l.seq > $2::bigint
+    order by l.seq -- the column: its text, which has the same name, comes in another order
+    limit $3::integer`,
 
   configure: `
     insert into @.queue as u (name, paused, concurrency, priority, configured)

@@ -56,6 +56,24 @@ export const log: readonly Case[] = [
     },
   },
   {
+    promise: 'keeps the order of a long log, page by page',
+    needs: ['logs'],
+    async run({ store }) {
+      const job = await run(store)
+      const wanted = Array.from({ length: 120 }, (_, n) => String(n))
+      for (const start of [0, 60])
+        await store.log(wanted.slice(start, start + 60).map((message) => aLine(job.id, { message })))
+      const seen: string[] = []
+      for (let after: number | undefined; seen.length < 120;) {
+        const page = await store.logs(job.id, 50, after)
+        seen.push(...page.map(({ message }) => message))
+        if (page.length === 0) break
+        after = page.at(-1)?.seq
+      }
+      deepStrictEqual(seen, wanted)
+    },
+  },
+  {
     promise: 'drops lines of jobs that are gone or never were, and keeps the others of the call',
     needs: ['logs'],
     async run({ store }) {
