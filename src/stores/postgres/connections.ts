@@ -1,4 +1,4 @@
-import { cut, type PgClient, type PgPool } from './pg.ts'
+import { calm, cut, type PgClient, type PgPool } from './pg.ts'
 
 /** How long those that are in use may go on after the close, in milliseconds. */
 const graceMs = 2_000
@@ -17,9 +17,7 @@ export class Connections {
   #losses = 0
 
   constructor(pool: PgPool) {
-    this.#pool = pool
-    pool.on('error', () => undefined) // one that nobody uses: the pool opens another when it is needed
-    pool.on('connect', (client) => this.#meet(client)) // it may break before whoever waits for it has it
+    this.#pool = calm(pool)
   }
 
   /** One to use, until `give` or `drop`. @throws what the driver throws when none can be had */
@@ -70,7 +68,7 @@ export class Connections {
   }
 
   #meet(client: PgClient): number {
-    client.on('error', () => undefined) // whoever uses it hears of it from its query
+    client.on('error', () => undefined) // a caller's pool may have had it before
     client.on('end', () => this.#open.delete(client))
     this.#open.add(client)
     this.#madeAfter.set(client, this.#losses)

@@ -10,18 +10,18 @@ import { Heads } from './heads.ts'
 import type { Lanes } from './lanes.ts'
 import type { Link } from './link.ts'
 import { settledAfterLoss } from './recover.ts'
-import { type Row, toIds, toJob, toOptionalNumber, toTaken } from './row.ts'
-import { settlementColumns, stops, toSettlement, toWriteResults, wakes } from './settlement.ts'
+import { type Row, toJob, toOptionalNumber, toRefusal, toTaken } from './row.ts'
+import { endsRun, settlementColumns, stops, toSettlement, toWriteResults, wakes } from './settlement.ts'
 import type { Statements } from './statements.ts'
 
-/** Settles nothing: the first ten parameters of `exchange`. */
-const nothingSettled: readonly null[] = Array.from({ length: 10 }, () => null)
+/** Settles nothing: the first twelve parameters of `exchange`. */
+const nothingSettled: readonly null[] = Array.from({ length: 12 }, () => null)
 
 /** Claims nothing: its last nine. */
 const nothingClaimed: readonly null[] = Array.from({ length: 9 }, () => null)
 
 export interface ExchangeOptions {
-  /** Whether the commit need not wait for the disk. */
+  /** Whether the commit of claims, and of how runs have ended, need not wait for the disk. */
   readonly relaxed: boolean
   readonly get: (ids: readonly string[]) => Promise<readonly (Job | undefined)[]>
 }
@@ -30,6 +30,8 @@ export interface ExchangeOptions {
 interface Answer {
   /** The ids of the writes that were refused. */
   readonly refused: readonly string[]
+  /** Their jobs as they are now. */
+  readonly current: readonly Job[]
   /** The jobs taken, and the head of the claim. */
   readonly rows: readonly Row[]
 }
@@ -56,14 +58,14 @@ export class Exchange {
   async settle(writes: readonly Write[]): Promise<readonly WriteResult[]> {
     const values = await this.#values(writes, nothingClaimed)
     const answer = await this.#try(writes, values)
-    if (answer !== undefined) return await this.#results(writes, answer)
+    if (answer !== undefined) return this.#results(writes, answer)
     this.#doubts.add(writes)
     const settled = await settledAfterLoss(writes, this.#options.get)
     if (settled !== undefined) {
       this.#ringAll()
       return this.#doubts.resolve(writes, settled)
     }
-    return await this.#results(writes, await this.#again(writes, values))
+    return this.#results(writes, await this.#again(writes, values))
   }
 
   async claim(request: ClaimRequest): Promise<Claimed> {
@@ -141,7 +143,7 @@ export class Exchange {
       return toTaken(row, lane, lease, until, now)
     })
     if (whole) this.#heads.looked({ inVain: Number(inVain), us: Number(us), now })
-    const settled = await this.#results(settle, answer)
+    const settled = this.#results(settle, answer)
     const short = jobs.length < limit || limit === 0
     const nextRunAt = earliest(toOptionalNumber(nextAt), whole ? undefined : this.#heads.nextWholeAt)
     return { jobs, settled, nextRunAt: short ? nextRunAt : undefined }
@@ -168,7 +170,7 @@ export class Exchange {
     await this.#lanes.prepare(settlement.others.flatMap(({ after }) => after ?? []))
     return [
       ...(settle.length === 0 ? nothingSettled : settlementColumns(settlement, this.#lanes)),
-      String(this.#options.relaxed),
+      String(this.#options.relaxed && settle.every(endsRun)),
       this.#bells.channel,
       this.#bells.word('jobs'),
       String(settle.some(wakes)),
@@ -181,11 +183,11 @@ export class Exchange {
   async #try(settle: readonly Write[], values: readonly (string | null)[]): Promise<Answer | undefined> {
     const rows = await this.#link.tryRun(this.#statements('exchange'), values)
     if (rows === undefined) return undefined
-    const [, , , , , , , freed, refused] = rows.at(-1) ?? []
-    if (settle.length === 0) return { refused: [], rows: rows.slice(0, -1) }
+    const [, , , , , , , freed, refusal] = rows.at(-1) ?? []
+    if (settle.length === 0) return { refused: [], current: [], rows: rows.slice(0, -1) }
     if (freed === 'freed' || settle.some(wakes)) this.#bells.ring('jobs')
     if (settle.some(stops)) this.#bells.ring('control')
-    return { refused: toIds(refused), rows: rows.slice(0, -1) }
+    return { ...toRefusal(refusal), rows: rows.slice(0, -1) }
   }
 
   /** What the answer would have told is not known any more. */
@@ -194,14 +196,9 @@ export class Exchange {
     this.#bells.ring('control')
   }
 
-  /** What became of the writes; those that were refused are looked at as they are now. */
-  async #results(settle: readonly Write[], { refused }: Answer): Promise<readonly WriteResult[]> {
-    const unique = [...new Set(refused)]
-    const current = unique.length === 0 ? [] : await this.#options.get(unique)
-    return this.#doubts.resolve(
-      settle,
-      toWriteResults(settle, refused, new Map(unique.map((id, i) => [id, current[i]]))),
-    )
+  /** What became of the writes. */
+  #results(settle: readonly Write[], { refused, current }: Answer): readonly WriteResult[] {
+    return this.#doubts.resolve(settle, toWriteResults(settle, refused, new Map(current.map((job) => [job.id, job]))))
   }
 
   async #again(settle: readonly Write[], values: readonly (string | null)[]): Promise<Answer> {

@@ -10,7 +10,11 @@ import { toBatchAnswers } from './row.ts'
 import type { Statements } from './statements.ts'
 import { isDuplicate } from './trouble.ts'
 
-type Get = (ids: readonly string[]) => Promise<readonly (Job | undefined)[]>
+export interface InsertionOptions {
+  /** Whether the commit need not wait for the disk. */
+  readonly relaxed: boolean
+  readonly get: (ids: readonly string[]) => Promise<readonly (Job | undefined)[]>
+}
 
 /** Adds jobs and applies writes in a transaction of its own, and finds out what became of it when the answer was lost. */
 export class Insertion {
@@ -18,14 +22,14 @@ export class Insertion {
   readonly #statements: Statements
   readonly #lanes: Lanes
   readonly #bells: Bells
-  readonly #get: Get
+  readonly #options: InsertionOptions
 
-  constructor(link: Link, statements: Statements, lanes: Lanes, bells: Bells, get: Get) {
+  constructor(link: Link, statements: Statements, lanes: Lanes, bells: Bells, options: InsertionOptions) {
     this.#link = link
     this.#statements = statements
     this.#lanes = lanes
     this.#bells = bells
-    this.#get = get
+    this.#options = options
   }
 
   /** The lanes of all jobs have to be prepared. */
@@ -36,7 +40,7 @@ export class Insertion {
   /** `undefined` when the connection was lost on the way. */
   async #try(batches: readonly Batch[], now: Instant): Promise<readonly BatchResult[] | undefined> {
     const plain = batches.every(isPlainBatch)
-    const bell = [this.#bells.channel, this.#bells.word('jobs')]
+    const bell = [this.#bells.channel, this.#bells.word('jobs'), String(this.#options.relaxed)]
     const rows = plain
       ? await this.#link.tryRun(this.#statements('add'), [...plainColumns(batches, this.#lanes), ...bell])
       : await this.#link.tryRun(this.#statements('insertBatches'), [
@@ -82,7 +86,7 @@ export class Insertion {
         there: (current: Job | undefined) => isThere(after, current),
       })),
     ])
-    const current = await this.#get(wanted.map(({ id }) => id))
+    const current = await this.#options.get(wanted.map(({ id }) => id))
     return new Set(wanted.filter(({ there }, i) => there(current[i])).map(({ id }) => id))
   }
 }

@@ -2,7 +2,7 @@ import { StoreError, UsageError } from '../../core/errors.ts'
 import type { Connections } from './connections.ts'
 import { asText, type PgClient } from './pg.ts'
 import type { Row } from './row.ts'
-import { toStoreError, troubleOf } from './trouble.ts'
+import { isMissing, toStoreError, troubleOf } from './trouble.ts'
 
 /** A statement of ours; its name is that under which the server keeps it prepared. */
 export interface Statement {
@@ -17,6 +17,7 @@ const mostMeetings = 10
 export class Link {
   readonly #connections: Connections
   readonly #prepare: boolean
+  readonly #check: (client: PgClient) => Promise<void>
   /**
    * Whether the database's default is another isolation than ours, which is found out when a transaction fails by it: from then on each
    * says which it wants. Statements of ours look at what others have done while they waited, and with an older view of it would be
@@ -25,9 +26,11 @@ export class Link {
   #saysIsolation = false
   #closed = false
 
-  constructor(connections: Connections, prepare: boolean) {
+  /** @param check throws what is wrong with the tables: asked when a statement did not find what it is about */
+  constructor(connections: Connections, prepare: boolean, check: (client: PgClient) => Promise<void>) {
     this.#connections = connections
     this.#prepare = prepare
+    this.#check = check
   }
 
   /** From now on every call is refused. */
@@ -70,7 +73,9 @@ export class Link {
             break
           case 'away':
           case 'later':
+            throw toStoreError(error)
           case 'final':
+            if (isMissing(error)) await this.hold(this.#check)
             throw toStoreError(error)
         }
       }

@@ -36,7 +36,7 @@ import { expectKnown, type Installation, migrate, readInstallation } from './mig
 import { type PostgresOptions, type PostgresSettings, postgresSettings } from './options.ts'
 import { OwnTransactions } from './own-transactions.ts'
 import { type Driver, loadDriver, type PgClient } from './pg.ts'
-import { report } from './report.ts'
+import { report } from './report/index.ts'
 import { toJob, toLogLine, toOptionalNumber, toOptionalText, toText } from './row.ts'
 import { toWriteResults } from './settlement.ts'
 import { channelOf, inSchema, makeStatements, type Statements } from './statements.ts'
@@ -100,7 +100,7 @@ export class PostgresStore implements Store<object> {
     })
     const listens = settings.notify && driver !== undefined
     this.capabilities = new Set(capabilities.filter((capability) => capability !== 'listen' || listens))
-    this.#link = new Link(this.#connections, settings.prepare)
+    this.#link = new Link(this.#connections, settings.prepare, async (client) => void (await this.#read(client)))
     this.#statements = makeStatements(settings.schema)
     this.#lanes = new Lanes(async (text, values) => await this.#link.run(this.#unnamed(text), values))
     const channel = channelOf(settings.schema)
@@ -112,16 +112,26 @@ export class PostgresStore implements Store<object> {
       heartbeatMs,
     })
     const get = async (ids: readonly string[]): Promise<readonly (Job | undefined)[]> => await this.get(ids)
-    this.#insertion = new Insertion(this.#link, this.#statements, this.#lanes, this.#bells, get)
+    this.#insertion = new Insertion(this.#link, this.#statements, this.#lanes, this.#bells, {
+      relaxed: settings.durability.enqueue === 'relaxed',
+      get,
+    })
     this.#exchange = new Exchange(this.#link, this.#statements, this.#lanes, this.#bells, {
       relaxed: settings.durability.settle === 'relaxed',
       get,
     })
-    this.#caller = new Caller(this.#statements, this.#lanes, channel)
+    this.#caller = new Caller(this.#statements, this.#lanes, channel, settings.notify ? 'jobs' : null)
   }
 
   async migrate(): Promise<void> {
     this.#installation = await this.#link.hold(async (client) => await migrate(client, this.settings.schema))
+  }
+
+  async check(): Promise<void> {
+    this.#installation = await this.#link.hold(async (client) => {
+      const found = await readInstallation(client, this.settings.schema)
+      return found === undefined ? undefined : expectKnown(found, this.settings.schema)
+    })
   }
 
   async close(): Promise<void> {
@@ -292,10 +302,12 @@ export class PostgresStore implements Store<object> {
   }
 
   async #known(): Promise<Installation> {
-    this.#installation ??= expectKnown(
-      await this.#link.hold(async (client) => await readInstallation(client, this.settings.schema)),
-    )
-    return this.#installation
+    return (this.#installation ??= await this.#link.hold(async (client) => await this.#read(client)))
+  }
+
+  /** @throws StoreError unless the tables are there, and those that this program knows */
+  async #read(client: PgClient): Promise<Installation> {
+    return expectKnown(await readInstallation(client, this.settings.schema), this.settings.schema)
   }
 
   /** A statement that is not kept prepared. */

@@ -54,7 +54,7 @@ export function isDuplicate(error: unknown): boolean {
 export function toStoreError(error: unknown): Error {
   if (error instanceof StoreError || error instanceof UsageError) return error
   const { code, message } = toFacts(error)
-  if (code === '42P01' || code === '3F000' || code === '42883') {
+  if (isMissing(error)) {
     return new StoreError(
       `PostgreSQL: ${message}. The tables are not there, or not up to date: run jobferry migrate, or open with migrate`,
       {
@@ -63,11 +63,20 @@ export function toStoreError(error: unknown): Error {
       },
     )
   }
+  if (code === '42501') {
+    const hint = 'This role lacks rights: see docs/operate/postgres.md for those that it needs'
+    return new StoreError(`PostgreSQL: ${message}. ${hint}`, { retryable: false, cause: error })
+  }
   const advice =
     code === '26000' || code === '42P05'
       ? '. A pooler between us does not keep prepared statements: open with `prepare: false`'
       : ''
   return new StoreError(`PostgreSQL: ${message}${advice}`, { retryable: troubleOf(error) !== 'final', cause: error })
+}
+
+/** Whether a statement did not find its tables or functions: they are not there, or another version's. */
+export function isMissing(error: unknown): boolean {
+  return /^(42P01|3F000|42883|42703|42704)$/.test(toFacts(error).code)
 }
 
 /**
