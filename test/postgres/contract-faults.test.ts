@@ -37,6 +37,8 @@ const impossible = new Set([
   // A job that is gone was removed by whoever was to remove it.
   'refuses a write of a job that is gone or was never there, and changes nothing',
   'never takes a new job for one that was removed',
+  // Looked at after the loss, a job is as the claim of the same trip has left it.
+  'shows with a refused settlement the job as it was when it was refused, not as the same call then took it',
   // Two at once: which of them has the fault, and which the second attempt, is not ours to say.
   'lets two store what they have decided on the same row at once, and one of them win',
 ])
