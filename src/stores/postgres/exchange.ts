@@ -1,6 +1,6 @@
 import { StoreError } from '../../core/errors.ts'
 import type { Instant, Job } from '../../core/job.ts'
-import type { Write } from '../../core/lifecycle.ts'
+import { endsRun, type Write } from '../../core/lifecycle.ts'
 import type { ClaimRequest, Claimed, WriteResult } from '../../store.ts'
 import { numberArray, textArray } from './array.ts'
 import type { Bells } from './bells.ts'
@@ -11,7 +11,7 @@ import type { Lanes } from './lanes.ts'
 import type { Link } from './link.ts'
 import { settledAfterLoss } from './recover.ts'
 import { type Row, toJob, toOptionalNumber, toRefusal, toTaken } from './row.ts'
-import { endsRun, settlementColumns, stops, toSettlement, toWriteResults, wakes } from './settlement.ts'
+import { settlementColumns, stops, toSettlement, toWriteResults, wakes } from './settlement.ts'
 import type { Statements } from './statements.ts'
 
 /** Settles nothing: the first twelve parameters of `exchange`. */

@@ -1,7 +1,7 @@
 import { type Capability, capabilities } from '../../core/capability.ts'
 import { UsageError } from '../../core/errors.ts'
 import type { Instant, Job } from '../../core/job.ts'
-import { fault, type Write } from '../../core/lifecycle.ts'
+import { endsRun, fault, type Write } from '../../core/lifecycle.ts'
 import type {
   Awaitable,
   Batch,
@@ -100,7 +100,7 @@ export class SqliteStore implements Store<SqliteHandle> {
   apply(writes: readonly Write[], _now: Instant, tx?: SqliteHandle): Awaitable<readonly WriteResult[]> {
     checkRows(writes.flatMap(({ after }) => after ?? []))
     if (tx !== undefined) return this.#inTx(tx, (session) => session.apply(writes))
-    return this.#write('relaxed', () => this.#session.apply(writes))
+    return this.#write(writes.every(endsRun) ? 'relaxed' : 'full', () => this.#session.apply(writes))
   }
 
   renew(renewals: readonly Renewal[], until: Instant, now: Instant): Awaitable<readonly (Renewed | undefined)[]> {
