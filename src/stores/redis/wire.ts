@@ -1,0 +1,31 @@
+/**
+ * The little that is needed of a client library, the same for ioredis and node-redis, for one server and for a cluster.
+ *
+ * A command whose connection breaks before its answer fails at once; nothing is sent again by itself. Reconnecting is the wire's own.
+ */
+export interface Wire {
+  /** Whether the servers are a cluster. */
+  readonly cluster: boolean
+  /** What comes before the names of our keys by an option of the caller's own handle. */
+  readonly keyPrefix: string
+  /** Connects for the first time; later breaks are mended by themselves. */
+  connect(): Promise<void>
+  /** Sends a command. `key` says which server of a cluster it is for. */
+  send(key: string, command: string, args: string[]): Promise<unknown>
+  /**
+   * Hears a channel on a connection of its own, until the returned function is called. `up` is called whenever the subscription stands,
+   * the first time before the promise resolves: what was said before that may have been missed.
+   */
+  subscribe(channel: string, hear: (message: string) => void, up: () => void): Promise<Subscription>
+  /** Gives up a connection that does not answer, and makes another. */
+  reset(): void
+  /** Closes what was opened here, but not a handle of the caller's. */
+  close(): Promise<void>
+}
+
+export interface Subscription {
+  /** Resolves if the connection answers. */
+  ping(): Promise<unknown>
+  reset(): void
+  end(): void
+}
