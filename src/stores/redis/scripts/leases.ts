@@ -41,6 +41,6 @@ for _, id in ipairs(ids) do
   jobs[#jobs + 1] = call('get', ns .. 'job:' .. id) or ''
   jobs[#jobs + 1] = call('hget', ns .. 'held', id) or ''
 end
-local later = call('zrangebyscore', ns .. 'leases', '(' .. ARGV[3], '+inf', 'withscores', 'limit', 0, 1)
+local later = call('zrangebyscore', ns .. 'leases', '(' .. ARGV[3], '(+inf', 'withscores', 'limit', 0, 1)
 return { jobs, later[2] or '' }
 `

@@ -11,6 +11,7 @@ local call, sub, match, format = redis.call, string.sub, string.match, string.fo
 
 local rows, was, touched = {}, {}, {}       -- by id: as it is to be, as it is in Redis; false for none
 local holders, holderWas = {}, {}           -- by queue and unique key: who holds it; false for nobody
+local named = {}                            -- lanes that rows were put in, if only for a moment: they are remembered
 local journal                               -- how to get back to before the current batch
 local jobsBell, controlBell = false, false
 
@@ -33,9 +34,9 @@ local function each(name, key, args)
   return all
 end
 
-local function jobKeys(ids)
-  local keys = {}
-  for i = 1, #ids do keys[i] = ns .. 'job:' .. ids[i] end
+local function keysOf(kind, ids)
+  local keys, beginning = {}, ns .. kind
+  for i = 1, #ids do keys[i] = beginning .. ids[i] end
   return keys
 end
 
@@ -74,7 +75,7 @@ local function load(ids)
     end
   end
   if #missing == 0 then return end
-  local texts, helds = each('mget', nil, jobKeys(missing)), each('hmget', ns .. 'held', missing)
+  local texts, helds = each('mget', nil, keysOf('job:', missing)), each('hmget', ns .. 'held', missing)
   for i, id in ipairs(missing) do keep(id, texts[i], helds[i]) end
 end
 
@@ -103,6 +104,10 @@ local function set(id, row)
   local old = rows[id]
   if journal then journal[#journal + 1] = { rows, id, old } end
   rows[id] = row
+  if row and not named[row.lane] then
+    if journal then journal[#journal + 1] = { named, row.lane, nil } end
+    named[row.lane] = true
+  end
   if old and old.holds and not (row and row.holds and row.unique == old.unique) then hold(old.unique, false) end
   if row and row.holds then hold(row.unique, id) end
 end
@@ -225,7 +230,6 @@ local function commit()
     local old, new = was[id], rows[id]
     if old ~= new then
       local member = (new or old).seq .. id
-      if not (old and new and old.lane == new.lane) and new then into(sadd, 'lanes', new.lane) end
       if old and new and old.state == new.state and old.lane == new.lane and old.runAt == new.runAt and old.ckey == new.ckey then
         -- It stays where it is.
       else
@@ -262,6 +266,7 @@ local function commit()
       if new and new.state == 'r' and new.cancel == '1' then controlBell = true end
     end
   end
+  for lane in pairs(named) do into(sadd, 'lanes', lane) end
   for unique, id in pairs(holders) do
     if id ~= holderWas[unique] then
       if id then into(hset, 'unique', unique, id) else into(hdel, 'unique', unique) end

@@ -11,18 +11,19 @@ local function settle(from)
   local refused, doomed, index, at = {}, {}, 0, from + 1
   for _ = 1, tonumber(ARGV[from]) do
     local lane, rev, n = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
-    local ids, helds = {}, each('hmget', ns .. 'held', { unpack(ARGV, at + 3, at + 2 + n) })
+    local ids, m, helds = {}, 0, call('hmget', ns .. 'held', unpack(ARGV, at + 3, at + 2 + n))
     for i = 1, n do
-      local id = ARGV[at + 2 + i]
-      if helds[i] and sub(helds[i], 1, 8) == rev then
-        ids[#ids + 1] = id
+      local id, held = ARGV[at + 2 + i], helds[i]
+      if held and sub(held, 1, 8) == rev then
+        m = m + 1
+        ids[m] = id
       elseif not (replay and not get(id)) then
         local row = get(id)
         refused[#refused + 1] = { index, row and row.text or '', row and row.held or '' }
       end
       index = index + 1
     end
-    if #ids > 0 then doomed[#doomed + 1] = { lane = lane, ids = ids } end
+    if m > 0 then doomed[#doomed + 1] = { lane = lane, ids = ids } end
     at = at + 3 + n
   end
 
@@ -53,13 +54,11 @@ local function settle(from)
     end
   end
   if #touched > 0 then commit() end
+  local logged = #doomed > 0 and call('exists', ns .. 'lines') == 1 -- whether anybody has ever written a line
   for _, group in ipairs(doomed) do
-    local ids, keys = group.ids, {}
-    for i = 1, #ids do
-      keys[2 * i - 1] = ns .. 'job:' .. ids[i]
-      keys[2 * i] = ns .. 'log:' .. ids[i]
-    end
-    many('unlink', nil, keys)
+    local ids = group.ids
+    many('unlink', nil, keysOf('job:', ids))
+    if logged then many('unlink', nil, keysOf('log:', ids)) end
     many('hdel', ns .. 'held', ids)
     many('zrem', ns .. 'leases', ids)
     many('zrem', ns .. 'ids', ids)
