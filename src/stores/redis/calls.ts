@@ -18,7 +18,10 @@ export class Writes {
 
   constructor(writes: readonly Write[]) {
     this.#given = writes
-    const groups = new Map<string, { readonly lane: string; readonly rev: string; readonly ids: string[]; readonly at: number[] }>()
+    const groups = new Map<
+      string,
+      { readonly lane: string; readonly rev: string; readonly ids: string[]; readonly at: number[] }
+    >()
     const others: number[] = []
     const repeated = idsTwice(writes)
     for (const [i, { before, after }] of writes.entries()) {
@@ -83,7 +86,12 @@ export function toAdd(batches: readonly Batch[]): readonly string[] | undefined 
         count = 0
         countAt = args.push(lane, String(job.priority), '') - 1
       }
-      args.push(`${toPlace(place++)}${job.concurrencyKey === undefined ? '-' : 'k'}${job.id}`, job.id, String(job.runAt), toRow(job))
+      args.push(
+        `${toPlace(place++)}${job.concurrencyKey === undefined ? '-' : 'k'}${job.id}`,
+        job.id,
+        String(job.runAt),
+        toRow(job),
+      )
       count++
     }
   }
@@ -129,7 +137,12 @@ export function toClaim({ now, until, lease, limit, tasks, queues }: ClaimReques
 const stored: WriteResult = { ok: true }
 
 function pushWrite(args: string[], { before, after }: Write): void {
-  args.push(before.id, toRev(before.rev), after === undefined ? '' : toRow(after), after === undefined ? '' : toHeld(after))
+  args.push(
+    before.id,
+    toRev(before.rev),
+    after === undefined ? '' : toRow(after),
+    after === undefined ? '' : toHeld(after),
+  )
 }
 
 /** Whether nothing leads to the running job but what leads to every one. */

@@ -21,7 +21,10 @@ export function troubleOf(error: unknown): Trouble {
   if (/NOSCRIPT/.test(message)) return 'unknown script'
   if (/^(?:-?ERR )?(?:-?)(?:JOBFERRY )/.test(message)) return 'ours'
   if (/\bOOM command not allowed/.test(message)) return 'full'
-  if (/(?:^|[-\s])(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|MISCONF|UNBLOCKED) /.test(message)) return 'later'
+  if (
+    /(?:^|[-\s])(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|MISCONF|UNBLOCKED) /.test(message)
+  )
+    return 'later'
   if (/^-?[A-Z]{2,}\b/.test(message) && !networkCodes.test(message)) return 'refused'
   return 'broken'
 }
@@ -34,7 +37,10 @@ export function toStoreError(error: unknown): StoreError {
   const message = messageOf(error)
   switch (troubleOf(error)) {
     case 'broken':
-      return new StoreError(`There is no connection to Redis, or it broke before the answer: ${message}`, { retryable: true, cause: error })
+      return new StoreError(`There is no connection to Redis, or it broke before the answer: ${message}`, {
+        retryable: true,
+        cause: error,
+      })
     case 'later':
       return new StoreError(`Redis cannot serve this now: ${message}`, { retryable: true, cause: error })
     case 'full':

@@ -78,7 +78,8 @@ export function redisSettings(options: RedisOptions): RedisSettings {
 function toConfirm(confirm: Confirm): NonNullable<RedisSettings['confirm']> {
   expectKnown(confirm, ['replicas', 'disk', 'timeout'], 'confirm')
   const { replicas = 0, disk = false } = confirm
-  if (typeof disk !== 'boolean') throw new UsageError(`Expected \`confirm.disk\` to be true or false, got ${show(disk)}`)
+  if (typeof disk !== 'boolean')
+    throw new UsageError(`Expected \`confirm.disk\` to be true or false, got ${show(disk)}`)
   return {
     replicas: expectWhole(replicas, 'confirm.replicas', 0, 100),
     disk,

@@ -14,7 +14,11 @@ export async function report(link: Link, settings: RedisSettings): Promise<reado
     await info(link, 'memory'),
   ]
   return [
-    { name: 'server', level: 'ok', message: `${versionOf(server).name}, ${link.wire.cluster ? 'a cluster' : 'one server'}` },
+    {
+      name: 'server',
+      level: 'ok',
+      message: `${versionOf(server).name}, ${link.wire.cluster ? 'a cluster' : 'one server'}`,
+    },
     await layout(link),
     await durability(link, persistence),
     replicas(replication, settings),
@@ -40,7 +44,11 @@ async function durability(link: Link, persistence: Info): Promise<Finding> {
   const name = 'durability'
   if (persistence.get('aof_enabled') === '1') {
     if (persistence.get('aof_last_write_status') === 'err')
-      return { name, level: 'fail', message: 'the append-only file cannot be written: nothing that was added lately is on disk' }
+      return {
+        name,
+        level: 'fail',
+        message: 'the append-only file cannot be written: nothing that was added lately is on disk',
+      }
     switch (await setting(link, 'appendfsync')) {
       case 'always':
         return { name, level: 'ok', message: 'appendfsync always: a job is on disk when its enqueue returns' }
@@ -48,21 +56,31 @@ async function durability(link: Link, persistence: Info): Promise<Finding> {
         return {
           name,
           level: 'warn',
-          message: 'appendfsync everysec: safe from a dying server, but a power cut may lose the jobs of the last second or two',
+          message:
+            'appendfsync everysec: safe from a dying server, but a power cut may lose the jobs of the last second or two',
         }
       case 'no':
         return {
           name,
           level: 'warn',
-          message: 'appendfsync no: safe from a dying server, but a power cut may lose the jobs of the last half minute',
+          message:
+            'appendfsync no: safe from a dying server, but a power cut may lose the jobs of the last half minute',
         }
       default:
-        return { name, level: 'warn', message: 'an append-only file; how often it is synced is not known, as CONFIG is not permitted' }
+        return {
+          name,
+          level: 'warn',
+          message: 'an append-only file; how often it is synced is not known, as CONFIG is not permitted',
+        }
     }
   }
   const save = await setting(link, 'save')
   if (save === '')
-    return { name, level: 'fail', message: 'no append-only file and no snapshots: all jobs are gone when the server restarts. Set appendonly yes' }
+    return {
+      name,
+      level: 'fail',
+      message: 'no append-only file and no snapshots: all jobs are gone when the server restarts. Set appendonly yes',
+    }
   return {
     name,
     level: 'fail',
@@ -80,9 +98,17 @@ function replicas(replication: Info, { confirm }: RedisSettings): Finding {
   if (replication.get('role') === 'slave')
     return { name, level: 'fail', message: 'this server is itself a replica: it takes no jobs' }
   if (confirm !== undefined && confirm.replicas > count)
-    return { name, level: 'fail', message: `${count} connected, but an enqueue waits for ${confirm.replicas}: each will fail` }
+    return {
+      name,
+      level: 'fail',
+      message: `${count} connected, but an enqueue waits for ${confirm.replicas}: each will fail`,
+    }
   if (count === 0) return { name, level: 'ok', message: 'none: what this server loses is lost' }
-  return { name, level: confirm === undefined || confirm.replicas === 0 ? 'warn' : 'ok', message: `${count} connected; ${waits}` }
+  return {
+    name,
+    level: confirm === undefined || confirm.replicas === 0 ? 'warn' : 'ok',
+    message: `${count} connected; ${waits}`,
+  }
 }
 
 function eviction(memory: Info): Finding {

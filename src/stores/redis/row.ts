@@ -59,7 +59,8 @@ export function toJob(id: string, row: string, held: string): Job {
   const [head = '', leaseUntil = '', startedAt = ''] = held.split('\n')
   const lease = unescape(head.slice(9))
   const until = Number(leaseUntil)
-  const running = job.state === 'pending' ? claimed(job, lease, until, Number(startedAt)) : { ...job, lease, leaseUntil: until }
+  const running =
+    job.state === 'pending' ? claimed(job, lease, until, Number(startedAt)) : { ...job, lease, leaseUntil: until }
   return { ...running, rev: fromRev(head) }
 }
 
