@@ -8,6 +8,7 @@ export default defineConfig({
     include: ['{src,test}/**/*.test.ts'],
     typecheck: { enabled: true, include: ['test/types/*.test-d.ts'] },
     pool: 'forks',
+    globalSetup: './test/servers/global-setup.ts',
     testTimeout: 30_000,
     sequence: { shuffle: true, seed },
     env: { SEED: String(seed) },

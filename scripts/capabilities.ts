@@ -19,6 +19,7 @@ const meanings: Readonly<Record<Capability, string>> = {
   limits: "a queue's own concurrency and priority",
   logs: 'lines per job',
   transaction: "enqueue and complete in the caller's transaction",
+  connection: "run in a transaction of the store's own making",
   listen: 'told at once of what is new',
 }
 

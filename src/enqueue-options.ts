@@ -60,3 +60,8 @@ export function toJobPolicy(options: EnqueueOptions): JobPolicy | undefined {
 export function expectEnqueueOptions(options: unknown, where: string): void {
   expectKnown(options, enqueueOptionNames, where)
 }
+
+/** With a synchronous transaction everything happens at once; without one, even what is wrong comes as a rejection. */
+export function hasTx(options: { readonly tx?: unknown }): boolean {
+  return typeof options === 'object' && options !== null && 'tx' in options
+}

@@ -1,3 +1,5 @@
+import { DatabaseSync } from 'node:sqlite'
+
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 
@@ -253,7 +255,11 @@ describe('enqueue refuses', () => {
 
   it('a transaction on a store that has none, before anything else', async () => {
     await using sim = await simulate('memory')
-    expect(() => sim.jobs.enqueue(note, 'a', { tx: {} as never })).toThrow('The memory store has no "transaction"')
+    using db = new DatabaseSync(':memory:')
+    expect(() => sim.jobs.enqueue(note, 'a', { tx: db })).toThrow('The memory store has no "transaction"')
+    const tx = { query: () => undefined }
+    await expect(sim.jobs.enqueue(note, 'a', { tx })).rejects.toThrow('The memory store has no "transaction"')
+    expect(sim.count('insert')).toBe(0)
   })
 })
 

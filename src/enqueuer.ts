@@ -1,3 +1,4 @@
+import { andThen } from './awaitable.ts'
 import { UsageError } from './core/errors.ts'
 import { show } from './core/expect.ts'
 import type { Instant } from './core/job.ts'
@@ -5,6 +6,7 @@ import { type Enqueued, type Prepared, prepare, prepareNow, store, Turns } from 
 import type { Ferry } from './ferry.ts'
 import { Batcher } from './runtime/batcher.ts'
 import type { Awaitable, Batch, BatchResult } from './store.ts'
+import { isSync } from './sync-transaction.ts'
 import type { Entry } from './task.ts'
 
 /** Checks entries and stores their jobs; enqueues made in one turn of the event loop share a trip to the store. */
@@ -33,35 +35,26 @@ export class Enqueuer {
     expectEntries(entries)
     if (entries.length === 0) return []
     const now = this.#ferry.clock.now()
-    const prepared: Prepared[] = []
-    for (const entry of entries) {
-      const one = this.#prepare(entry, now, undefined)
-      prepared.push(one instanceof Promise ? await one : one) // one after the other: ids in the order of the entries
-    }
-    const enqueued = await this.#store(prepared)
+    const enqueued = await this.#store(await this.#prepareAll(entries, now, undefined))
     if (this.#ferry.events.heard('enqueued')) for (const [i, entry] of entries.entries()) this.#tell(entry, enqueued[i])
     return enqueued
   }
 
-  /** The same inside the caller's transaction, at once. Nothing is told: it may yet be rolled back. */
-  inTx(entries: readonly Entry[], tx: unknown): readonly Enqueued[] {
-    const { clock, ids, store: target } = this.#ferry
-    const handle = this.#ferry.expectTx(tx)
-    expectEntries(entries)
-    const now = clock.now()
-    const prepared = entries.map((entry) => {
-      this.#ferry.learn(entry?.task)
-      return prepareNow(entry, ids, now, undefined)
+  /** The same inside the caller's transaction: at once where its handle is synchronous. Nothing is told: it may yet be rolled back. */
+  inTx(entries: readonly Entry[], tx: unknown, parent?: string): Awaitable<readonly Enqueued[]> {
+    const { clock, store: target } = this.#ferry
+    return this.#ferry.inTx(tx, (handle) => {
+      expectEntries(entries)
+      const now = clock.now()
+      const prepared = isSync(handle) ? this.#prepareNow(entries, now, parent) : this.#prepareAll(entries, now, parent)
+      const insert = (batch: Batch): Awaitable<BatchResult> =>
+        andThen(target.insert([batch], now, handle), ([result]) => given(result))
+      return andThen(prepared, (all) => store(all, insert))
     })
-    const enqueued = store(prepared, (batch) => {
-      const results = target.insert([batch], now, handle)
-      return results instanceof Promise ? refuse() : (results[0] ?? refuse())
-    })
-    return enqueued instanceof Promise ? refuse() : enqueued
   }
 
-  oneInTx(entry: Entry, tx: unknown): Enqueued {
-    return given(this.inTx([entry], tx)[0])
+  oneInTx(entry: Entry, tx: unknown, parent?: string): Awaitable<Enqueued> {
+    return andThen(this.inTx([entry], tx, parent), ([enqueued]) => given(enqueued))
   }
 
   /** Resolves once every enqueue so far has its answer. */
@@ -72,6 +65,23 @@ export class Enqueuer {
   #prepare(entry: Entry, now: Instant, parent: string | undefined): Awaitable<Prepared> {
     this.#ferry.learn(entry?.task)
     return prepare(entry, this.#ferry.ids, now, parent)
+  }
+
+  /** One after the other: ids in the order of the entries. */
+  async #prepareAll(entries: readonly Entry[], now: Instant, parent: string | undefined): Promise<readonly Prepared[]> {
+    const prepared: Prepared[] = []
+    for (const entry of entries) {
+      const one = this.#prepare(entry, now, parent)
+      prepared.push(one instanceof Promise ? await one : one)
+    }
+    return prepared
+  }
+
+  #prepareNow(entries: readonly Entry[], now: Instant, parent: string | undefined): readonly Prepared[] {
+    return entries.map((entry) => {
+      this.#ferry.learn(entry?.task)
+      return prepareNow(entry, this.#ferry.ids, now, parent)
+    })
   }
 
   #store(prepared: readonly Prepared[]): Awaitable<readonly Enqueued[]> {
@@ -87,16 +97,12 @@ export class Enqueuer {
   }
 }
 
-function given(enqueued: Enqueued | undefined): Enqueued {
-  if (enqueued === undefined) throw new Error('The store gave no answer')
-  return enqueued
+function given<T>(answer: T | undefined): T {
+  if (answer === undefined) throw new Error('The store gave no answer')
+  return answer
 }
 
 function expectEntries(entries: unknown): void {
   if (!Array.isArray(entries))
     throw new UsageError(`Expected an array of entries, each made by task.with(…), got ${show(entries)}`)
-}
-
-function refuse(): never {
-  throw new UsageError('The store cannot enqueue in a synchronous transaction')
 }

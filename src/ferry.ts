@@ -5,8 +5,11 @@ import { type Ids, makeIds } from './core/id.ts'
 import { Logbook } from './logbook.ts'
 import type { Clock } from './runtime/clock.ts'
 import { Events } from './runtime/events.ts'
-import type { Store } from './store.ts'
+import { StoreClock } from './runtime/store-clock.ts'
+import type { Awaitable, Store } from './store.ts'
+import { atOnce, isSync } from './sync-transaction.ts'
 import type { AnyTask, ResolvedPolicy } from './task.ts'
+import { TxLine } from './tx-line.ts'
 
 /** What the parts of one opened store share: the store, time, ids, events, logs, and the tasks met so far. */
 export class Ferry {
@@ -15,6 +18,7 @@ export class Ferry {
   readonly events: Events = new Events()
   readonly ids: Ids
   readonly logbook: Logbook
+  readonly #txLine = new TxLine()
   readonly #policies = new Map<string, ResolvedPolicy>()
   #closed = false
 
@@ -36,6 +40,13 @@ export class Ferry {
     return this.#policies.get(task)
   }
 
+  /** Lets the clock follow the store's, where it has one, until the returned function is called. */
+  keepTime(): () => void {
+    const during = 'asking the store for its time'
+    if (!(this.clock instanceof StoreClock)) return () => undefined
+    return this.clock.keep((error) => this.events.emit({ type: 'error', error, during }))
+  }
+
   /** From now on every call is refused. */
   close(): void {
     this.#closed = true
@@ -52,11 +63,21 @@ export class Ferry {
     if (!this.store.capabilities.has(capability)) throw new UnsupportedError(capability, this.store.name)
   }
 
-  /** @throws UnsupportedError when the store has no transactions · UsageError when it is none */
-  expectTx(tx: unknown): unknown {
-    this.expectCapability('transaction')
-    if (typeof tx !== 'object' || tx === null)
+  /**
+   * Does something in a caller's transaction: at once and throwing where its handle is synchronous, otherwise in turn and rejecting.
+   * @throws UnsupportedError when the store has no transactions · UsageError when it is none
+   */
+  inTx<T>(tx: unknown, call: (handle: object) => Awaitable<T>): Awaitable<T> {
+    if ((typeof tx !== 'object' && typeof tx !== 'function') || tx === null)
       throw new UsageError(`Expected \`tx\` to be an open transaction's handle, got ${show(tx)}`)
-    return tx
+    const go = (): Awaitable<T> => {
+      this.expectCapability('transaction')
+      return call(tx)
+    }
+    return isSync(tx) ? atOnce(go()) : this.#txLine.take(tx, go)
+  }
+  /** A transaction of the store's own is about to end: what was begun in it comes first, and nothing more. */
+  async endTx(tx: object): Promise<void> {
+    await this.#txLine.end(tx)
   }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import { simulate, type Simulation, sources, T } from '../test/simulation.ts'
-import { PayloadError, UnrecoverableError } from './core/errors.ts'
+import { PayloadError, StoreError, UnrecoverableError } from './core/errors.ts'
 import { RetryError } from './core/steer.ts'
 import type { HeldJob } from './held-job.ts'
 import { task } from './task.ts'
@@ -46,6 +46,16 @@ describe.each(sources)('a job held by hand on the %s store', (source) => {
     for (const [, again] of ways) expect(await again(held)).toBe(false)
     expect(await held.extend('1m')).toBe(false)
     expect(await sim.row(held.id)).toMatchObject(row)
+  })
+
+  it('throws what went wrong where it cannot be told whether its lease was extended', async () => {
+    await using sim = await simulate(source)
+    const held = await take(sim)
+    const trouble = new StoreError('One file is locked', { retryable: true })
+    sim.interfere(({ verb }, next) => (verb === 'renew' ? [{ error: trouble }] : next()))
+    await expect(held.extend('1m')).rejects.toBe(trouble)
+    sim.interfere()
+    expect(await held.extend('1m')).toBe(true)
   })
 
   it.each(ways)('cannot %s what somebody else has by now', async (_, end) => {

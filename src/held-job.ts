@@ -1,3 +1,4 @@
+import type { AsyncTransaction } from './async-transaction.ts'
 import { andThen } from './awaitable.ts'
 import { type Duration, toMs } from './core/duration.ts'
 import { LeaseLostError, UnrecoverableError } from './core/errors.ts'
@@ -69,13 +70,15 @@ export class HeldJob {
   /**
    * Completes it. True for exactly one holder.
    *
-   * With `tx`, the caller's own open transaction, effects and completion are stored together or not at all; with a synchronous handle it
-   * is done when the call returns, and a job that is no longer held throws LeaseLostError: let it roll the transaction back.
+   * With `tx`, the caller's own open transaction, effects and completion are stored together or not at all, and a job that is no longer held
+   * throws LeaseLostError: let it roll the transaction back. With a synchronous handle it is done when the call returns; otherwise await it
+   * before the commit.
    * @throws PayloadError for a result that is not JSON
    */
   complete(result: unknown, options: { readonly tx: SyncTransaction }): void
+  complete(result: unknown, options: { readonly tx: AsyncTransaction }): Promise<void>
   complete(result?: unknown): Promise<boolean>
-  complete(result?: unknown, options?: { readonly tx: SyncTransaction }): Awaitable<void> | Promise<boolean> {
+  complete(result?: unknown, options?: { readonly tx: object }): Awaitable<void> | Promise<boolean> {
     return options === undefined ? this.#complete(result) : this.#completeIn(options.tx, result)
   }
 
@@ -102,12 +105,13 @@ export class HeldJob {
     return await this.#end({ kind: 'cancelled', reason })
   }
 
-  /** Moves the end of the lease to so long from now. False once the lease has run out: it is never revived. */
+  /** Moves the end of the lease to so long from now. False once the lease has run out: it is never revived. @throws StoreError */
   async extend(by: Duration): Promise<boolean> {
     const now = this.#ferry.clock.now()
     const until = now + toMs(by, 'by', 1)
     const [renewed] = await this.#ferry.store.renew([{ id: this.id, lease: this.lease }], until, now)
     if (renewed === undefined || this.#ended) return false
+    if ('error' in renewed) throw renewed.error
     this.#job = { ...this.#job, rev: renewed.rev, leaseUntil: until, cancel: renewed.cancel }
     return true
   }
@@ -121,10 +125,12 @@ export class HeldJob {
     return await this.#end({ kind: 'succeeded', result: encodeResult(result) })
   }
 
-  #completeIn(tx: SyncTransaction, result: unknown): Awaitable<void> {
-    const outcome = { kind: 'succeeded', result: encodeResult(result) } as const
-    return andThen(this.#settle(outcome, this.#ferry.expectTx(tx)), (done) => {
-      if (!done) throw new LeaseLostError(this.id)
+  #completeIn(tx: object, result: unknown): Awaitable<void> {
+    return this.#ferry.inTx(tx, (handle) => {
+      const outcome = { kind: 'succeeded', result: encodeResult(result) } as const
+      return andThen(this.#settle(outcome, handle), (done) => {
+        if (!done) throw new LeaseLostError(this.id)
+      })
     })
   }
 

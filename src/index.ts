@@ -1,3 +1,4 @@
+export type { AsyncTransaction } from './async-transaction.ts'
 export type { Backoff, BackoffFunction } from './core/backoff.ts'
 export { capabilities, type Capability } from './core/capability.ts'
 export type { OnConflict, UniqueOption } from './core/dedupe.ts'
@@ -29,13 +30,15 @@ export type { Jobs, QueueOptions } from './jobs.ts'
 export { type Logger, pinoLogger } from './logger.ts'
 export type { JobLog } from './logbook.ts'
 export type { Middleware } from './middleware.ts'
-export { open, type OpenOptions } from './open.ts'
+export { type CommonOptions, open, type OpenOptions, type OptionsFor } from './open.ts'
 export type { EventOf, EventType, JobEvent, JobFacts, Listener } from './runtime/events.ts'
 export type { RunningJob } from './running-job.ts'
+export type { SchemeOptions } from './schemes.ts'
 export type { StandardSchema } from './standard-schema.ts'
+export type { Register, SqlTransaction, StoreTransaction } from './store-transaction.ts'
 export type { SyncTransaction } from './sync-transaction.ts'
 export type { Cancellation, EditOptions, PruneOptions } from './steering.ts'
-export type { Counts, Finding, JobFilter, LogLevel, QueueSettings, QueueStats, Store } from './store.ts'
+export type { Counts, Finding, JobFilter, LogLevel, OwnTransaction, QueueSettings, QueueStats, Store } from './store.ts'
 export {
   type EnqueueArgs,
   type Entry,

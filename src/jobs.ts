@@ -1,8 +1,9 @@
+import type { AsyncTransaction } from './async-transaction.ts'
 import type { Capability } from './core/capability.ts'
 import { type Duration, toMs } from './core/duration.ts'
 import { expectFunction, expectKnown, expectName, expectOneOf, expectWhole } from './core/expect.ts'
 import type { Enqueued } from './enqueue.ts'
-import type { EnqueueOptions } from './enqueue-options.ts'
+import { type EnqueueOptions, hasTx } from './enqueue-options.ts'
 import { Enqueuer } from './enqueuer.ts'
 import type { Ferry } from './ferry.ts'
 import { Hand, type LeaseOptions } from './hand.ts'
@@ -12,7 +13,7 @@ import type { Middleware } from './middleware.ts'
 import type { EventOf, EventType, JobEvent, Listener } from './runtime/events.ts'
 import { RunningJob } from './running-job.ts'
 import { type Cancellation, type EditOptions, type PruneOptions, Steering, toFilter } from './steering.ts'
-import type { Finding, JobFilter, QueueStats, StoredLogLine } from './store.ts'
+import type { Awaitable, Finding, JobFilter, QueueStats, StoredLogLine } from './store.ts'
 import type { SyncTransaction } from './sync-transaction.ts'
 import type { AnyHandledTask, AnyTask, EnqueueArgs, Entry, Task } from './task.ts'
 import { waitFor, type WaitOptions } from './wait.ts'
@@ -62,7 +63,7 @@ export class Jobs {
    *
    * With `tx`, an open transaction of the caller's on the same database, the job is part of it: it exists once that commits, and never if it
    * rolls back; nothing need be called afterwards. With a synchronous driver the call then answers at once, without a promise, and throws
-   * rather than rejects.
+   * rather than rejects. With any other, await it before the commit; calls on one handle go one after the other.
    * @throws UsageError, PayloadError before any I/O · ConflictError for `onConflict: 'reject'` · StoreError (if `retryable`, trying again may help)
    */
   enqueue<In, Out>(
@@ -70,12 +71,17 @@ export class Jobs {
     payload: NoInfer<In>,
     options: EnqueueOptions & { readonly tx: SyncTransaction },
   ): Enqueued
+  enqueue<In, Out>(
+    task: Task<In, Out>,
+    payload: NoInfer<In>,
+    options: EnqueueOptions & { readonly tx: AsyncTransaction },
+  ): Promise<Enqueued>
   enqueue<In, Out>(task: Task<In, Out>, ...args: EnqueueArgs<NoInfer<In>>): Promise<Enqueued>
   enqueue(
     task: AnyTask,
     payload?: unknown,
     options: EnqueueOptions & { readonly tx?: unknown } = {},
-  ): Enqueued | Promise<Enqueued> {
+  ): Awaitable<Enqueued> {
     if (!hasTx(options)) return this.#enqueuer.one({ task, payload, options })
     const { tx, ...rest } = options
     return this.#enqueuer.oneInTx({ task, payload, options: rest }, tx)
@@ -86,11 +92,9 @@ export class Jobs {
    * options)`. With `tx` as in `enqueue`.
    */
   enqueueMany(entries: readonly Entry[], options: { readonly tx: SyncTransaction }): readonly Enqueued[]
+  enqueueMany(entries: readonly Entry[], options: { readonly tx: AsyncTransaction }): Promise<readonly Enqueued[]>
   enqueueMany(entries: readonly Entry[]): Promise<readonly Enqueued[]>
-  enqueueMany(
-    entries: readonly Entry[],
-    options: { readonly tx?: unknown } = {},
-  ): readonly Enqueued[] | Promise<readonly Enqueued[]> {
+  enqueueMany(entries: readonly Entry[], options: { readonly tx?: unknown } = {}): Awaitable<readonly Enqueued[]> {
     if (hasTx(options)) {
       expectKnown(options, ['tx'], 'enqueueMany()')
       return this.#enqueuer.inTx(entries, options.tx)
@@ -280,8 +284,3 @@ const eventTypes: readonly (EventType | '*')[] = [
   'error',
   '*',
 ]
-
-/** With a transaction everything happens at once; without one, even what is wrong comes as a rejection. */
-function hasTx(options: { readonly tx?: unknown }): boolean {
-  return typeof options === 'object' && options !== null && 'tx' in options
-}

@@ -1,9 +1,12 @@
+import type { AsyncTransaction } from './async-transaction.ts'
 import { andThen } from './awaitable.ts'
-import { LeaseLostError } from './core/errors.ts'
+import { LeaseLostError, UnsupportedError, UsageError } from './core/errors.ts'
+import { expectFunction } from './core/expect.ts'
 import type { Failure, Instant } from './core/job.ts'
 import { settle } from './core/lifecycle.ts'
 import { encodeResult } from './core/payload.ts'
 import type { Enqueued } from './enqueue.ts'
+import { type EnqueueOptions, hasTx } from './enqueue-options.ts'
 import type { Enqueuer } from './enqueuer.ts'
 import type { Ferry } from './ferry.ts'
 import type { Jobs } from './jobs.ts'
@@ -11,8 +14,9 @@ import type { SyncTransaction } from './sync-transaction.ts'
 import type { JobLog } from './logbook.ts'
 import { policyOf } from './runtime/definition.ts'
 import type { Held } from './runtime/held.ts'
-import type { Awaitable } from './store.ts'
-import type { EnqueueArgs, Task } from './task.ts'
+import type { Awaitable, OwnTransaction } from './store.ts'
+import type { StoreTransaction } from './store-transaction.ts'
+import type { AnyTask, EnqueueArgs, Entry, Task } from './task.ts'
 
 /**
  * The job that a handler runs: its facts, its signal, and what can be done from inside it.
@@ -42,6 +46,8 @@ export class RunningJob {
   readonly #ferry: Ferry
   readonly #enqueuer: Enqueuer
   #log: JobLog | undefined
+  #transacted = false
+  #inTransaction = false
 
   /** Made by workers. */
   constructor(held: Held, jobs: Jobs, ferry: Ferry, enqueuer: Enqueuer) {
@@ -78,33 +84,114 @@ export class RunningJob {
     return this.#log
   }
 
-  /** Enqueues another job, which remembers this one as its parent. @throws as `Jobs.enqueue`, and LeaseLostError once the run has ended */
-  async enqueue<In, Out>(task: Task<In, Out>, ...args: EnqueueArgs<NoInfer<In>>): Promise<Enqueued> {
+  /**
+   * Enqueues another job, which remembers this one as its parent. With `tx` as in `Jobs.enqueue`.
+   * @throws as `Jobs.enqueue`, and LeaseLostError once the run has ended
+   */
+  enqueue<In, Out>(
+    task: Task<In, Out>,
+    payload: NoInfer<In>,
+    options: EnqueueOptions & { readonly tx: SyncTransaction },
+  ): Enqueued
+  enqueue<In, Out>(
+    task: Task<In, Out>,
+    payload: NoInfer<In>,
+    options: EnqueueOptions & { readonly tx: AsyncTransaction },
+  ): Promise<Enqueued>
+  enqueue<In, Out>(task: Task<In, Out>, ...args: EnqueueArgs<NoInfer<In>>): Promise<Enqueued>
+  enqueue(
+    task: AnyTask,
+    payload?: unknown,
+    options: EnqueueOptions & { readonly tx?: unknown } = {},
+  ): Awaitable<Enqueued> {
+    if (!hasTx(options)) return this.#enqueue({ task, payload, options })
+    const { tx, ...rest } = options
     this.#alive()
-    return await this.#enqueuer.one(task.with(...args), this.id)
+    return this.#enqueuer.oneInTx({ task, payload, options: rest }, tx, this.id)
   }
 
   /**
    * Completes the job inside the handler's own transaction, so that its effects and its completion are stored together or not at all: the
    * effects then happen exactly once. Call it last in the transaction, commit, and return. With a synchronous handle (node:sqlite,
-   * better-sqlite3, libsql) it is done when the call returns. A run whose transaction was not committed by the time its handler returns has failed.
+   * better-sqlite3, libsql) it is done when the call returns; with any other, await it before the commit. A run whose transaction was not
+   * committed by the time its handler returns has failed.
    * @throws LeaseLostError when the job is no longer this run's: let it roll the transaction back · PayloadError for a bad result
    */
   complete(result: unknown, options: { readonly tx: SyncTransaction }): void
-  complete(result: unknown, options: { readonly tx: SyncTransaction }): Awaitable<void> {
+  complete(result: unknown, options: { readonly tx: AsyncTransaction }): Promise<void>
+  complete(result: unknown, options: { readonly tx: object }): Awaitable<void> {
+    if (this.#inTransaction)
+      throw new UsageError('job.transaction() completes the job itself, with what its function returns')
+    return this.#ferry.inTx(options.tx, (handle) => this.#complete(result, handle))
+  }
+
+  /**
+   * Runs a function in a transaction that the store begins and commits, and completes the job in it with what the function returns: its
+   * effects and the completion are stored together or not at all, so that the effects happen exactly once.
+   *
+   * When the function throws, everything is rolled back and the call throws the same. What the handler itself returns no longer matters once
+   * this has resolved. Whether a commit that failed took place, the job's row decides: the run then counts as completed or failed accordingly.
+   * At most once per run.
+   * @throws LeaseLostError, with everything rolled back, when the job is no longer this run's · UnsupportedError before any I/O where the store
+   * has no `connection` · UsageError for a second call · StoreError · PayloadError for a bad result
+   */
+  async transaction<Result>(run: (tx: StoreTransaction) => Awaitable<Result>): Promise<Result> {
+    expectFunction(run, 'run')
+    this.#ferry.expectCapability('connection')
+    this.#alive()
+    if (this.#transacted) throw new UsageError('job.transaction() was called before in this run; call it once')
+    const { tx, commit, rollback } = await this.#begin()
+    this.#inTransaction = true
+    let result: Result
+    try {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the program has said its store's is
+      result = await run(tx as StoreTransaction)
+      await this.#ferry.inTx(tx, (handle) => this.#complete(result, handle))
+    } catch (error) {
+      this.#held.completedInTx = false
+      await this.#ferry.endTx(tx)
+      await rollback()
+      throw error
+    } finally {
+      this.#inTransaction = false
+    }
+    await this.#ferry.endTx(tx)
+    await commit() // if it throws, the handler does, and what is then to be stored of the run is refused if the commit took place
+    return result
+  }
+
+  /** Where it could not begin, nothing has happened, and it may be tried again. */
+  async #begin(): Promise<OwnTransaction<object>> {
+    const { store } = this.#ferry
+    this.#transacted = true
+    try {
+      if (store.begin === undefined) throw new UnsupportedError('connection', store.name)
+      return await store.begin()
+    } catch (error) {
+      this.#transacted = false
+      throw error
+    }
+  }
+
+  async #enqueue(entry: Entry): Promise<Enqueued> {
+    this.#alive()
+    return await this.#enqueuer.one(entry, this.id)
+  }
+
+  #complete(result: unknown, tx: object): Awaitable<void> {
     this.#alive()
     const { store, clock } = this.#ferry
     const now = clock.now()
     const outcome = { kind: 'succeeded', result: encodeResult(result) } as const
     const write = settle(this.#held.job, outcome, policyOf(this.#held.job, this.#ferry.policyOfTask(this.task)), now, 0)
-    return andThen(store.apply([write], now, this.#ferry.expectTx(options.tx)), ([answer]) => {
+    return andThen(store.apply([write], now, tx), ([answer]) => {
       if (answer?.ok === true) {
         this.#held.completedInTx = true
         return
       }
       if (answer?.current?.lease !== this.#held.lease) throw new LeaseLostError(this.id)
       this.#held.job = answer.current // renewed, or asked to stop, in the meantime
-      this.complete(result, options)
+      return this.#complete(result, tx)
     })
   }
 

@@ -24,6 +24,17 @@ describe.each(sources)('steering on the %s store', (source) => {
       expect(await sim.jobs.lease()).toBeUndefined()
     })
 
+    it('tells of a job that waited, in this process, and leaves one that runs to its worker', async () => {
+      await using sim = await simulate(source)
+      const running = await sim.jobs.enqueue(note, 'a')
+      await sim.jobs.lease()
+      const waiting = await sim.jobs.enqueue(note, 'b')
+      for (const { id } of [waiting, running]) await sim.jobs.cancel(id, 'not wanted')
+      expect(await sim.jobs.cancel(waiting.id)).toBe('finished')
+      const job = { id: waiting.id, task: 'note', queue: 'default', attempt: 0, maxAttempts: 5 }
+      expect(sim.of('cancelled')).toEqual([{ type: 'cancelled', job, reason: 'not wanted' }])
+    })
+
     it('asks the worker of a job that runs, and once is enough', async () => {
       await using sim = await simulate(source)
       const { id } = await sim.jobs.enqueue(note, 'a')

@@ -9,6 +9,7 @@ import type { Ferry } from './ferry.ts'
 import { type JobInfo, toInfo } from './info.ts'
 import { policyOf } from './runtime/definition.ts'
 import type { Clock } from './runtime/clock.ts'
+import { factsOf } from './runtime/events.ts'
 import type { JobFilter, Store } from './store.ts'
 import { expectPriority } from './task.ts'
 
@@ -57,7 +58,9 @@ export class Steering {
     )
     if (before === undefined) return 'missing'
     if (finished(before.state)) return 'finished'
-    return before.state === 'running' ? 'requested' : 'cancelled'
+    if (before.state === 'running') return 'requested' // its worker tells what comes of it
+    this.#ferry.events.emit({ type: 'cancelled', job: factsOf(before), reason })
+    return 'cancelled'
   }
 
   async retry(id: string): Promise<void> {

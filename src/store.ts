@@ -10,10 +10,11 @@ export type Awaitable<T> = T | Promise<T>
  *
  * A store knows how to keep rows and to find them fast. It knows no policy: what a row becomes is decided by `core/lifecycle.ts` and
  * arrives as a `Write`. Each call is one transaction: it happens whole or not at all, and calls from any number of processes are as if
- * one came after the other. Whatever the database throws leaves as a `StoreError`. `now` is always given; a store reads no clock.
+ * one came after the other. Whatever the database throws leaves as a `StoreError`. `now` is always given; a store reads no clock for
+ * anything but `time`.
  *
  * `src/testing/contract` holds every store to these promises; `stores/memory` is the same text as a program.
- * @typeParam Tx the handle of a caller's own transaction, `never` for stores without the capability `transaction`
+ * @typeParam Tx the handle of an open transaction, of the caller's or begun by `begin`; `never` for stores without the capability `transaction`
  */
 export interface Store<Tx = never> {
   /** One word for messages: `sqlite`. */
@@ -25,6 +26,19 @@ export interface Store<Tx = never> {
   migrate(): Awaitable<void>
   /** Lets go of everything and ends every `listen`. A second call does nothing; any other call after it throws a UsageError. */
   close(): Awaitable<void>
+
+  /**
+   * The time by the store's own clock, for stores on another machine: what clients give as `now` is corrected by it. Absent where the store
+   * shares the machine's clock.
+   */
+  time?(): Awaitable<Instant>
+
+  /**
+   * Begins a transaction on a connection of the store's own that is used for nothing else until it has ended. Everything else goes on beside
+   * it: claims, and the renewal of the very job it is to complete. Present exactly with the capability `connection`. `close` waits for
+   * none that is open: it is rolled back, and its `commit` then throws.
+   */
+  begin?(): Awaitable<OwnTransaction<Tx & object>>
 
   /**
    * Adds jobs and applies writes, batch by batch, all in one transaction; each batch all or none.
@@ -61,9 +75,9 @@ export interface Store<Tx = never> {
 
   /**
    * Moves the end of each lease that is still held and has not run out (`leaseUntil > now`); a renewal is a change, so `rev` grows.
-   * Never revives a lease that ran out, even if nobody has taken the job since.
+   * Never revives a lease that ran out, even if nobody has taken the job since: the answer is then `undefined`.
    */
-  renew(renewals: readonly Renewal[], until: Instant, now: Instant): Awaitable<readonly (Renewed | undefined)[]>
+  renew(renewals: readonly Renewal[], until: Instant, now: Instant): Awaitable<readonly RenewResult[]>
 
   /** Running jobs whose lease has run out (`leaseUntil <= now`), the earliest first, and when the next one will. Changes nothing. */
   expired(now: Instant, limit: number): Awaitable<Expired>
@@ -93,6 +107,16 @@ export interface Store<Tx = never> {
 
   /** What is in force and what is wrong with it, for `jobferry doctor`. Changes nothing. */
   report(): Awaitable<readonly Finding[]>
+}
+
+/** A transaction that a store has begun itself. Ends with the first call of either; it is not to be used afterwards. */
+export interface OwnTransaction<Tx> {
+  /** What `insert`, `apply` and `get` take as `tx`, and what the user's own statements run on. */
+  readonly tx: Tx
+  /** @throws StoreError, `retryable` only if nothing was committed for certain; otherwise nobody knows, and the rows decide */
+  readonly commit: () => Awaitable<void>
+  /** Undoes everything. Never throws: a connection that is lost has rolled back by itself. */
+  readonly rollback: () => Awaitable<void>
 }
 
 /** One thing a store says of itself. `warn` asks for attention, `fail` is a danger to jobs. */
@@ -154,6 +178,17 @@ export interface Renewed {
   readonly rev: number
   readonly cancel: string | undefined
 }
+
+/**
+ * Whether the lease is still held cannot be told, because a part of the store has failed: it may have been renewed or not. Only for stores
+ * made of several parts, whose other answers hold; a store that fails as a whole throws.
+ */
+export interface NotKnown {
+  readonly error: unknown
+}
+
+/** `undefined`: the lease is lost. */
+export type RenewResult = Renewed | NotKnown | undefined
 
 export interface Expired {
   readonly jobs: readonly Job[]

@@ -89,6 +89,7 @@ describe.each(sources)('wait on the %s store', (source) => {
     expect(came).toEqual([])
     await sim.clock.advance(1)
     expect(came[0]).toBeInstanceOf(TimeoutError)
+    expect(came[0]).toMatchObject({ message: `Job ${id} had not finished after 2500 ms.` })
     expect(sim.clock.waiting).toBe(0)
   })
 

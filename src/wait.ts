@@ -38,7 +38,7 @@ export async function waitFor(ferry: Ferry, id: string, options: WaitOptions): P
       if (job === undefined || finished(job.state)) return job === undefined ? undefined : toInfo(job)
       options.signal?.throwIfAborted()
       const leftMs = end - clock.now()
-      if (leftMs <= 0) throw new TimeoutError(timeoutMs ?? 0)
+      if (leftMs <= 0) throw new TimeoutError(timeoutMs ?? 0, `Job ${id} had not finished after`)
       if (heard) continue
       await new Promise<void>((resolve) => {
         const callOff = clock.after(Math.min(leftMs, pollMs), resolve)

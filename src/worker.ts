@@ -64,6 +64,7 @@ export class Worker {
   readonly #heart: Heart
   readonly #upkeep: Upkeep | undefined
   #endListening: Promise<() => void> | undefined
+  #endKeepingTime: (() => void) | undefined
   #state: 'idle' | 'working' | 'stopping' = 'idle'
   #stopping: Promise<boolean> | undefined
   #hasten: ((graceMs: number) => void) | undefined
@@ -123,6 +124,7 @@ export class Worker {
     this.#state = 'working'
     this.#stopping = undefined
     if (this.#listens) this.#listen()
+    this.#endKeepingTime = this.#ferry.keepTime()
     this.#heart.start()
     this.#upkeep?.start()
     this.#producer.start()
@@ -163,6 +165,7 @@ export class Worker {
     if (!idle) await this.#within(lastExchangeMs, producer.idle())
     producer.end()
     this.#heart.stop()
+    this.#endKeepingTime?.()
     await this.#within(lastExchangeMs, this.#letGo())
     this.#state = 'idle'
     this.#stopping = undefined

@@ -1,10 +1,12 @@
 import { StoreError } from '../core/errors.ts'
 import type { Jobs } from '../jobs.ts'
 import type { Logger } from '../logger.ts'
+import { schemeOf } from '../schemes.ts'
+import { masked } from '../secrets.ts'
 import { onlyGiven, type Values } from './options.ts'
 import type { Peek } from './peek.ts'
 import type { Terminal } from './terminal.ts'
-import { inMemory, masked, sqliteFile, storeUrls } from './url.ts'
+import { storeUrls } from './url.ts'
 import type { Globals } from './verb.ts'
 
 /** The part of a call that says which store, whatever the verb. */
@@ -33,7 +35,11 @@ export async function withNewStore<T>(call: StoreCall, use: (jobs: Jobs) => Prom
 export async function withStoreThere<T>(call: StoreCall, use: (jobs: Jobs) => Promise<T>): Promise<T> {
   for (const place of await places(call)) expectOurs(place)
   // Jobs in memory begin anew with each process: there is nothing that an absence of tables could mean.
-  return await withStore(call, urlsOf(call).every(inMemory), use)
+  return await withStore(
+    call,
+    urlsOf(call).every((url) => schemeOf(url).inMemory?.(url)),
+    use,
+  )
 }
 
 /** Looks at the store's files, in the order of their URLs; opens none of them for writing. */
@@ -41,7 +47,7 @@ export async function places(call: StoreCall): Promise<readonly Place[]> {
   await hushSqlite()
   const { peek } = await import('./peek.ts')
   return urlsOf(call).map((url) => {
-    const file = sqliteFile(url)
+    const file = schemeOf(url).file?.(url)
     return {
       shown: masked(url),
       peek: file === undefined ? undefined : peek(file, call.values.prefix ?? 'jobferry_'),

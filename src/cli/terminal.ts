@@ -3,7 +3,7 @@ import { styleText } from 'node:util'
 
 import type { Io, Output } from './io.ts'
 import { plain } from './table.ts'
-import { hasSecret, hideSecrets } from './url.ts'
+import { hasSecret, hideSecrets } from '../secrets.ts'
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
 export type Paint = (style: Style, text: string) => string

@@ -90,12 +90,15 @@ export class LeaseLostError extends QueueError {
   }
 }
 
-/** The run took longer than the task's `timeout`. Reaches a handler as `signal.reason`; counts as a failure. */
+/**
+ * Something took longer than it was given. The run, longer than its task's `timeout`: reaches a handler as `signal.reason`, and counts as a
+ * failure. Or the job that `jobs.wait` was waiting for.
+ */
 export class TimeoutError extends QueueError {
   readonly name = 'TimeoutError'
   readonly code = 'timeout'
-  constructor(ms: number) {
-    super(`The job ran longer than its timeout of ${ms} ms.`)
+  constructor(ms: number, what = 'The job ran longer than its timeout of') {
+    super(`${what} ${ms} ms.`)
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Instant, Job } from '../core/job.ts'
 
-/** The part of a job that an event carries. `attempt` counts from 1. */
+/** The part of a job that an event carries. `attempt` counts from 1, and is 0 for a job that was never run. */
 export type JobFacts = Pick<Job, 'id' | 'task' | 'queue' | 'attempt' | 'maxAttempts'>
 
 /** What an event may tell of a job: not its payload, which may be private, nor its lease. */
@@ -31,6 +31,7 @@ export type JobEvent =
   | { readonly type: 'failed'; readonly job: JobFacts; readonly ranMs: number; readonly error: unknown }
   | { readonly type: 'snoozed'; readonly job: JobFacts; readonly ranMs: number; readonly runAt: Instant }
   | { readonly type: 'released'; readonly job: JobFacts }
+  /** A run ended cancelled, or `jobs.cancel` of this process ended a job that waited. */
   | { readonly type: 'cancelled'; readonly job: JobFacts; readonly reason: string | undefined }
   /** The run ended, but the job had been taken over or removed: nothing of it was kept. */
   | { readonly type: 'lost'; readonly job: JobFacts }

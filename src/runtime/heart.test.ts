@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import { away, byHand, simulate, sources, T } from '../../test/simulation.ts'
-import { CancelledError, LeaseLostError } from '../core/errors.ts'
+import { CancelledError, LeaseLostError, StoreError } from '../core/errors.ts'
 import type { StoreCall } from '../testing/through-store.ts'
 import { task } from '../task.ts'
 
@@ -37,6 +37,31 @@ describe.each(sources)('a heart on the %s store', (source) => {
     await sim.jobs.enqueue(work, 'a')
     await sim.clock.advance('10m')
     expect(sim.count('renew')).toBe(0)
+  })
+
+  it('lets a run go on while a part of the store cannot tell whether its lease is held, and the others as if nothing were', async () => {
+    await using sim = await simulate(source)
+    const { runs, handler } = byHand<string>()
+    const trouble = new StoreError('One file is locked', { retryable: true })
+    sim.jobs.work([work.handle(handler)], { lease })
+    await sim.jobs.enqueueMany([work.with('a'), work.with('b')])
+    let locked = true
+    sim.interfere(async ({ verb }, next) => {
+      const answer = await next()
+      return verb === 'renew' && locked ? [{ error: trouble }, ...(answer as unknown[]).slice(1)] : answer
+    })
+    await sim.clock.advance('20s')
+    expect(sim.of('error').map(({ error }) => error)).toContain(trouble)
+    expect(runs.map(({ job }) => job.signal.aborted)).toEqual([false, false])
+    locked = false
+    await sim.clock.advance('3s')
+    expect(runs.map(({ job }) => job.leaseUntil > T + 30_000)).toEqual([true, true])
+    locked = true
+    await sim.clock.advance('60s')
+    expect(runs.map(({ job }) => job.signal.aborted)).toEqual([true, false])
+    expect(runs[0]!.job.signal.reason).toEqual(new LeaseLostError(runs[0]!.job.id))
+    for (const one of runs) one.end()
+    await sim.clock.settle()
   })
 
   describe('cancellation', () => {

@@ -1,5 +1,5 @@
 import { CancelledError, LeaseLostError } from '../core/errors.ts'
-import type { Store } from '../store.ts'
+import type { RenewResult, Store } from '../store.ts'
 import type { Clock } from './clock.ts'
 import type { Events } from './events.ts'
 import type { Held } from './held.ts'
@@ -68,9 +68,7 @@ export class Heart {
     this.#rung = false
     this.#watch()
     let nextMs = leaseMs / 3
-    try {
-      await this.#renew()
-    } catch (error) {
+    for (const error of await this.#renew()) {
       nextMs = leaseMs / 10
       events.emit({ type: 'error', error, during: 'renewing leases' })
     }
@@ -90,22 +88,32 @@ export class Heart {
     })
   }
 
-  async #renew(): Promise<void> {
+  /** What went wrong: all of it, or parts of a store that is made of several. Those runs go on while their lease lasts. */
+  async #renew(): Promise<Iterable<unknown>> {
     const { store, clock, leaseMs, held, drop } = this.#options
     const all = [...held()]
-    if (all.length === 0) return
+    if (all.length === 0) return []
     const now = clock.now()
     const until = now + leaseMs
-    const renewed = await store.renew(
-      all.map(({ job, lease }) => ({ id: job.id, lease })),
-      until,
-      now,
-    )
+    const errors = new Set<unknown>()
+    let renewed: readonly RenewResult[]
+    try {
+      renewed = await store.renew(
+        all.map(({ job, lease }) => ({ id: job.id, lease })),
+        until,
+        now,
+      )
+    } catch (error) {
+      return [error]
+    }
     for (const [i, one] of all.entries()) {
       const answer = renewed[i]
       if (answer === undefined) {
-        one.abort(new LeaseLostError(one.job.id))
-        drop(one)
+        this.#lose(one)
+        continue
+      }
+      if ('error' in answer) {
+        errors.add(answer.error)
         continue
       }
       if (answer.rev > one.job.rev) one.job = { ...one.job, rev: answer.rev, leaseUntil: until, cancel: answer.cancel }
@@ -113,16 +121,20 @@ export class Heart {
       one.abort(new CancelledError(answer.cancel))
       drop(one)
     }
+    return errors
   }
 
   /** Ends the runs whose lease is about to run out. */
   #endStale(): void {
-    const { clock, leaseMs, held, drop } = this.#options
+    const { clock, leaseMs, held } = this.#options
     const margin = leaseMs / 6
-    for (const one of held()) {
-      if ((one.job.leaseUntil ?? 0) - clock.now() >= margin) continue
-      one.abort(new LeaseLostError(one.job.id))
-      drop(one)
-    }
+    for (const one of held()) if ((one.job.leaseUntil ?? 0) - clock.now() < margin) this.#lose(one)
+  }
+
+  /** A job that was completed in a transaction has no lease any more because of that; its handler may go on. */
+  #lose(one: Held): void {
+    if (one.completedInTx) return
+    one.abort(new LeaseLostError(one.job.id))
+    this.#options.drop(one)
   }
 }

@@ -11,7 +11,7 @@ export class Held {
   startedAt: number | undefined
   /** Set once the run has come to something: from then on the handler, if it still runs, speaks for nobody. */
   ended = false
-  /** The revision at which the job was completed in the caller's own transaction, if it was. */
+  /** Whether the job was completed inside a transaction, which may have been committed or not. */
   completedInTx = false
 
   #reason: Error | undefined

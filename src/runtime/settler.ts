@@ -114,8 +114,9 @@ export class Settler {
   #lost({ held }: Settlement, current: Job | undefined): void {
     this.#forget(held)
     const job = factsOf(held.job)
-    // Completed in the handler's own transaction: the row had to move, and it moved by our own hand. Unless it was rolled back.
-    if (held.completedInTx && (current === undefined || current.state === 'completed'))
+    // Completed in a transaction: the row had to move, and it moved by our own hand. Unless that was rolled back, and another run completed it.
+    const byUs = current === undefined || (current.state === 'completed' && current.attempt === held.job.attempt)
+    if (held.completedInTx && byUs)
       this.#events.emit({ type: 'completed', job, ranMs: this.#clock.now() - (held.startedAt ?? 0) })
     else this.#events.emit({ type: 'lost', job })
   }

@@ -57,9 +57,12 @@ export async function drain(
   let runs = 0
   let thrown: { readonly error: unknown } | undefined
   const worker = jobs.work(tasks, { concurrency, ...unhurried })
+  const started = new Set<string>()
   const endListening = jobs.on('*', (event) => {
+    if (event.type === 'started') started.add(event.job.id)
     const outcome = outcomes.find((one) => one === event.type)
-    if (outcome === undefined) return
+    // A job that was cancelled while it waited was not run.
+    if (outcome === undefined || !('job' in event) || !started.delete(event.job.id)) return
     counts[outcome]++
     if (throws && failed(event)) thrown ??= { error: event.error }
     if (++runs < mostRuns) return

@@ -77,6 +77,15 @@ describe.each(['memory:', 'sqlite::memory:'] as const)('testing on %s', (source)
       expect(testing.clock.now()).toBe(T + 3_600_000)
     })
 
+    it('counts runs alone, not a waiting job that a handler cancels', async () => {
+      await using testing = await openTesting(source)
+      const { id } = await testing.jobs.enqueue(add, { a: 1, b: 2 }, { delay: '1h' })
+      const call = task({ name: 'call', handler: (_, job) => job.jobs.cancel(id) })
+      await testing.jobs.enqueue(call)
+      expect(await testing.drain([call, add])).toMatchObject({ completed: 1, cancelled: 0 })
+      expect(await testing.jobs.get(id)).toMatchObject({ state: 'cancelled' })
+    })
+
     it('lets time pass up to each next job, and no further', async () => {
       await using testing = await openTesting(source)
       const times: number[] = []

@@ -22,7 +22,7 @@ export interface TestingOptions extends ManualClockOptions, Pick<OpenOptions, 'l
  * @throws UsageError for another source or a bad option
  */
 export async function openTesting(
-  source: 'memory:' | 'sqlite::memory:' | Store = 'memory:',
+  source: 'memory:' | 'sqlite::memory:' | Store<unknown> = 'memory:',
   options: TestingOptions = {},
 ): Promise<Testing> {
   expectKnown(options, ['now', 'seed', 'logger'], 'openTesting()')
@@ -86,7 +86,7 @@ export class Testing {
   }
 }
 
-function toStore(source: string | Store): Store<unknown> {
+function toStore(source: string | Store<unknown>): Store<unknown> {
   if (source === 'memory:') return new MemoryStore()
   if (source === 'sqlite::memory:') return new SqliteStore({ file: ':memory:' })
   if (typeof source === 'object' && source !== null) return source

@@ -15,14 +15,30 @@ import {
   type Jobs,
   type Middleware,
   open,
+  type OpenOptions,
   pinoLogger,
   type QueueStats,
   snooze,
+  type Store,
   task,
 } from '../../src/index.ts'
 
 declare const jobs: Jobs
 declare const held: HeldJob
+
+/** The handles of other clients, as far as they tell themselves from each other. None of them is installed here. */
+interface Clients {
+  readonly pg: { query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>; release(): void }
+  readonly postgresJs: {
+    <T>(strings: TemplateStringsArray, ...values: readonly unknown[]): Promise<T[]>
+    unsafe<T>(query: string, values?: (string | number)[]): Promise<T[]>
+    savepoint<T>(run: () => Promise<T>): Promise<T>
+  }
+  readonly drizzle: { execute<T>(query: string | { getSQL(): object }): Promise<T>; rollback(): never }
+  readonly kysely: { executeQuery(query: { sql: string }): Promise<{ rows: unknown[] }>; readonly isTransaction: true }
+  readonly knex: { (table: string): object; raw<T>(sql: string, binding: string): Promise<T>; commit(): Promise<void> }
+  readonly prisma: { $queryRawUnsafe<T>(query: string, ...values: unknown[]): Promise<T> }
+}
 
 const tick = task({ name: 'tick' })
 const add = task<{ n: number }>({ name: 'add' })
@@ -37,6 +53,20 @@ describe('an enqueue in the caller’s transaction', () => {
     expectTypeOf(jobs.enqueue(tick, undefined, { tx, delay: '1m' })).toEqualTypeOf<Enqueued>()
   })
 
+  it('answers with a promise, with handles of asynchronous clients', () => {
+    const handles = {} as Clients
+    expectTypeOf(jobs.enqueue(add, { n: 1 }, { tx: handles.pg })).toEqualTypeOf<Promise<Enqueued>>()
+    expectTypeOf(jobs.enqueue(add, { n: 1 }, { tx: handles.postgresJs })).toEqualTypeOf<Promise<Enqueued>>()
+    expectTypeOf(jobs.enqueue(add, { n: 1 }, { tx: handles.drizzle })).toEqualTypeOf<Promise<Enqueued>>()
+    expectTypeOf(jobs.enqueue(add, { n: 1 }, { tx: handles.kysely })).toEqualTypeOf<Promise<Enqueued>>()
+    expectTypeOf(jobs.enqueue(add, { n: 1 }, { tx: handles.knex })).toEqualTypeOf<Promise<Enqueued>>()
+    expectTypeOf(jobs.enqueue(add, { n: 1 }, { tx: handles.prisma })).toEqualTypeOf<Promise<Enqueued>>()
+    const tx = handles.pg
+    expectTypeOf(jobs.enqueueMany([tick.with()], { tx })).toEqualTypeOf<Promise<readonly Enqueued[]>>()
+    expectTypeOf(jobs.enqueue(tick, undefined, { tx, delay: '1m' })).toEqualTypeOf<Promise<Enqueued>>()
+    expectTypeOf(jobs.enqueue(add, { n: 1 }, { delay: '1m' })).toEqualTypeOf<Promise<Enqueued>>()
+  })
+
   it('is as strict about the payload, and about the handle', () => {
     const tx = new DatabaseSync(':memory:')
     // @ts-expect-error -- text is no number
@@ -47,13 +77,42 @@ describe('an enqueue in the caller’s transaction', () => {
     void jobs.enqueue(add, { n: 1 }, { tx: 'app.db' })
     // @ts-expect-error -- a missing handle is not the same as none
     void jobs.enqueue(add, { n: 1 }, { tx: undefined })
+    // @ts-expect-error -- an object that can do nothing is no handle
+    void jobs.enqueue(add, { n: 1 }, { tx: {} })
   })
 
   it('completes at once too, in a handler and by hand', () => {
     add.handle((_, job) => {
       expectTypeOf(job.complete({ ok: true }, { tx: new DatabaseSync(':memory:') })).toEqualTypeOf<void>()
+      expectTypeOf(job.enqueue(add, { n: 1 }, { tx: new DatabaseSync(':memory:') })).toEqualTypeOf<Enqueued>()
     })
     expectTypeOf(held.complete(1, { tx: new BetterSqlite3(':memory:') })).toEqualTypeOf<void>()
+  })
+
+  it('completes with a promise on an asynchronous one', () => {
+    const { pg, postgresJs } = {} as Clients
+    add.handle(async (_, job) => {
+      expectTypeOf(job.complete({ ok: true }, { tx: pg })).toEqualTypeOf<Promise<void>>()
+      expectTypeOf(job.enqueue(add, { n: 1 }, { tx: postgresJs })).toEqualTypeOf<Promise<Enqueued>>()
+    })
+    expectTypeOf(held.complete(1, { tx: postgresJs })).toEqualTypeOf<Promise<void>>()
+    expectTypeOf(held.complete(1)).toEqualTypeOf<Promise<boolean>>()
+  })
+})
+
+describe('a run in a transaction of the store’s own making', () => {
+  it('gives what its function returns, and the function a connection to ask', () => {
+    add.handle(async ({ n }, job) => {
+      const paid = job.transaction(async (tx) => {
+        const { rows } = await tx.query('select total from orders where id = $1', [n])
+        expectTypeOf(rows).toEqualTypeOf<Readonly<Record<string, unknown>>[]>()
+        expectTypeOf(await jobs.enqueue(tick, undefined, { tx })).toEqualTypeOf<Enqueued>()
+        return rows.length
+      })
+      expectTypeOf(paid).toEqualTypeOf<Promise<number>>()
+      // @ts-expect-error -- there is no commit to call
+      await job.transaction((tx) => tx.commit())
+    })
   })
 })
 
@@ -144,6 +203,34 @@ describe('opening', () => {
     void open('sqlite:app.db', { durability: 'normal' })
     // @ts-expect-error -- no such option
     void open('sqlite:app.db', { busyTimout: '5s' })
+  })
+
+  it('takes the options that go with the URL, and no others', () => {
+    void open('postgres://host/db', { schema: 'jobs', connections: 5, logger: false })
+    void open('postgresql://host/db', { durability: 'relaxed', migrate: false })
+    void open('memory:', { logger: false })
+    void open(['postgres://a/db', 'postgres://b/db'], { schema: 'jobs', shardBy: () => 0 })
+    void open({} as Store, { logger: false })
+    // @ts-expect-error -- of SQLite alone
+    void open('postgres://host/db', { busyTimeout: '5s' })
+    // @ts-expect-error -- of PostgreSQL alone
+    void open('sqlite:app.db', { schema: 'jobs' })
+    // @ts-expect-error -- there is nothing to wait for
+    void open('memory:', { busyTimeout: '5s' })
+    // @ts-expect-error -- of PostgreSQL alone
+    void open(['sqlite:a.db', 'sqlite:b.db'], { schema: 'jobs' })
+    // @ts-expect-error -- a store of one’s own has been opened already
+    void open({} as Store, { busyTimeout: '5s' })
+  })
+
+  it('takes the options of every store for a URL that is not known yet', () => {
+    const url = String(process.env['JOBFERRY_URL'])
+    const options: OpenOptions = { busyTimeout: '5s', schema: 'jobs', durability: 'full' }
+    void open(url, options)
+    void open([url, url], options)
+    void open('sqlite:app.db', options)
+    // @ts-expect-error -- of no store
+    void open(url, { busyTimout: '5s' })
   })
 
   it('is closed at the end of its scope', () => {

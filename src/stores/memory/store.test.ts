@@ -5,5 +5,6 @@ import { MemoryStore } from './index.ts'
 
 holdToContract({ describe, it }, 'memory', () => ({ store: new MemoryStore() }), {
   transaction: 'nothing of the caller is kept beside its jobs',
+  connection: 'nothing of the caller is kept beside its jobs',
   another: 'its jobs live inside it',
 })

@@ -3,6 +3,7 @@ import { UsageError } from '../../core/errors.ts'
 import type { Instant, Job } from '../../core/job.ts'
 import type { Write } from '../../core/lifecycle.ts'
 import type {
+  Awaitable,
   Batch,
   BatchResult,
   Bell,
@@ -15,11 +16,15 @@ import type {
   QueueSettings,
   QueueStats,
   Renewal,
-  Renewed,
+  RenewResult,
   Store,
   StoredLogLine,
   WriteResult,
 } from '../../store.ts'
+import { within } from './patience.ts'
+
+/** The longest wait for one shard's answer to a renewal, however long the lease. */
+const mostPatienceMs = 60_000
 
 /** Which shard, from 0 to `count` - 1, a queue lives in. Must always answer the same for the same queue. */
 export type ShardBy = (queue: string, count: number) => number
@@ -34,6 +39,8 @@ export type ShardBy = (queue: string, count: number) => number
 export class ShardedStore implements Store<unknown> {
   readonly name: string
   readonly capabilities: ReadonlySet<Capability>
+  /** That of the first shard: they are expected to agree. */
+  readonly time?: () => Awaitable<Instant>
   readonly #shards: readonly Store<unknown>[]
   readonly #shardBy: ShardBy
   #turn = 0
@@ -45,8 +52,12 @@ export class ShardedStore implements Store<unknown> {
     this.#shardBy = shardBy
     const [first] = shards
     this.name = `${first?.name ?? ''} ×${shards.length}`
+    if (first?.time !== undefined) this.time = first.time.bind(first)
+    // A transaction is begun before it is known which shard it is for.
     this.capabilities = new Set(
-      [...(first?.capabilities ?? [])].filter((one) => shards.every((shard) => shard.capabilities.has(one))),
+      [...(first?.capabilities ?? [])].filter(
+        (one) => one !== 'connection' && shards.every((shard) => shard.capabilities.has(one)),
+      ),
     )
   }
 
@@ -113,8 +124,26 @@ export class ShardedStore implements Store<unknown> {
     return this.#spread(writes, routes, (shard, own) => shard.apply(own, now, tx))
   }
 
-  async renew(renewals: readonly Renewal[], until: Instant, now: Instant): Promise<readonly (Renewed | undefined)[]> {
-    return await this.#firstOf(renewals, (shard) => shard.renew(renewals, until, now))
+  /**
+   * A shard that fails, or takes a tenth of a lease to answer, does not take the others down with it: of what none of them knows it cannot
+   * be told whether it is still held. When all have failed, the error of one is thrown.
+   */
+  async renew(renewals: readonly Renewal[], until: Instant, now: Instant): Promise<readonly RenewResult[]> {
+    const patienceMs = Math.min((until - now) / 10, mostPatienceMs)
+    const errors: unknown[] = []
+    const all = await Promise.all(
+      this.#shards.map(async (shard): Promise<readonly RenewResult[]> => {
+        try {
+          return await within(patienceMs, async () => await shard.renew(renewals, until, now))
+        } catch (error) {
+          errors.push(error)
+          return []
+        }
+      }),
+    )
+    if (errors.length === this.#shards.length) throw errors[0]
+    const otherwise = errors.length === 0 ? undefined : { error: errors[0] }
+    return renewals.map((_, i) => all.map((answers) => answers[i]).find((answer) => answer !== undefined) ?? otherwise)
   }
 
   async expired(now: Instant, limit: number): Promise<Expired> {

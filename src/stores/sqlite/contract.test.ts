@@ -8,10 +8,13 @@ import { describe, it } from 'vitest'
 import { type Fixture, holdToContract } from '../../testing/contract/index.ts'
 import { SqliteStore } from './index.ts'
 
-holdToContract({ describe, it }, 'sqlite', inFile)
+const oneWriter = 'while it is open nothing else can write to the file, not even to renew the lease it is to complete'
+
+holdToContract({ describe, it }, 'sqlite', inFile, { connection: oneWriter })
 
 holdToContract({ describe, it }, 'sqlite in memory', () => ({ store: new SqliteStore({ file: ':memory:' }) }), {
   transaction: 'no other connection can reach its jobs',
+  connection: 'no other connection can reach its jobs',
   another: 'no other connection can reach its jobs',
 })
 

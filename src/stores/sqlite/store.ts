@@ -59,9 +59,7 @@ export class SqliteStore implements Store<SqliteHandle> {
   /** @throws UsageError for bad options, or a SQLite with the WAL-reset fault · StoreError if the file cannot be opened */
   constructor(options: SqliteOptions) {
     this.settings = sqliteSettings(options)
-    // No other connection can reach a database in memory.
-    const shared = this.settings.file !== ':memory:'
-    this.capabilities = new Set(capabilities.filter((capability) => shared || capability !== 'transaction'))
+    this.capabilities = capabilitiesOf(this.settings.file)
     this.#line = new Line(this.settings.busyMs)
     this.#statements = makeStatements(this.settings.prefix)
     this.#connection = openFile(this.settings)
@@ -282,6 +280,15 @@ export class SqliteStore implements Store<SqliteHandle> {
       ring('control')
     }
   }
+}
+
+/**
+ * No other connection can reach a database in memory. And a file has one writer: a transaction of our own, open while a handler awaits,
+ * would keep the lease it is to be completed under from being renewed. Callers with a synchronous transaction of their own do better.
+ */
+function capabilitiesOf(file: string): ReadonlySet<Capability> {
+  const lacks: readonly Capability[] = file === ':memory:' ? ['transaction', 'connection'] : ['connection']
+  return new Set(capabilities.filter((capability) => !lacks.includes(capability)))
 }
 
 /** A row that breaks a rule is the core's mistake; it must not get as far as the file. */

@@ -13,6 +13,8 @@ const checked = new WeakSet<Connection>()
  * @throws UsageError saying which of these it is not
  */
 export function checkTx(connection: Connection, own: Connection, file: string): void {
+  if (typeof connection.handle.prepare !== 'function')
+    throw new UsageError('Expected `tx` to be a synchronous handle, as of node:sqlite, better-sqlite3 or libsql')
   if (connection.inTransaction === false)
     throw new UsageError('Expected `tx` to be in an open transaction; begin one first, or leave `tx` out')
   if (checked.has(connection)) return

@@ -1,5 +1,5 @@
 import type { Capability } from '../../core/capability.ts'
-import type { Awaitable, Store } from '../../store.ts'
+import type { Awaitable, OwnTransaction, Store } from '../../store.ts'
 
 /** A capability, or `another`: several stores can be open on the same jobs. */
 export type Need = Capability | 'another'
@@ -28,8 +28,4 @@ export interface Fixture {
 }
 
 /** A caller's own transaction, in the form that the store takes as `tx`. */
-export interface Transaction {
-  readonly tx: unknown
-  readonly commit: () => Awaitable<void>
-  readonly rollback: () => Awaitable<void>
-}
+export type Transaction = OwnTransaction<unknown>

@@ -7,6 +7,7 @@ import { expectSound } from './dump.ts'
 import { apply, everyWrite } from './apply.ts'
 import { claiming, nextRun, settling } from './claim.ts'
 import { concurrency } from './concurrency.ts'
+import { connection } from './connection.ts'
 import { batch, insert } from './insert.ts'
 import { keyAgain } from './key-again.ts'
 import { expiry, prune, renew } from './lease.ts'
@@ -44,6 +45,7 @@ export const contract: readonly Case[] = [
   ...log,
   ...listen,
   ...transaction,
+  ...connection,
 ]
 
 /** The part of a test runner that is needed: node:test, vitest and jest have it. */

@@ -78,6 +78,17 @@ export const lifetime: readonly Case[] = [
     },
   },
   {
+    promise: 'tells the time, if at all, in whole milliseconds that do not go back',
+    async run({ store }) {
+      let last = 0
+      for (let n = 0; n < 5; n++) {
+        const now = await store.time?.()
+        ok(now === undefined || (Number.isSafeInteger(now) && now >= last))
+        last = now ?? 0
+      }
+    },
+  },
+  {
     promise: 'reports findings with a name, a level and a message, and changes nothing by it',
     async run({ store }) {
       await run(store)
@@ -108,5 +119,7 @@ function calls(store: Store<unknown>): Readonly<Record<string, () => Promise<unk
     logs: async () => await store.logs('job-000000', 9),
     listen: async () => await store.listen(() => undefined),
     report: async () => await store.report(),
+    ...(store.begin === undefined ? {} : { begin: async () => await store.begin?.() }),
+    ...(store.time === undefined ? {} : { time: async () => await store.time?.() }),
   }
 }

@@ -1,0 +1,85 @@
+import { UsageError } from '../../core/errors.ts'
+import type { PostgresSettings } from './options.ts'
+
+/** What we use of a `pg.Pool`, described by its shape: the package is loaded only when a PostgreSQL URL is opened. */
+export interface PgPool {
+  connect(): Promise<PgClient>
+  end(): Promise<void>
+  on(event: 'error', listener: (error: Error) => void): unknown
+}
+
+/** What we use of a `pg.PoolClient`. */
+export interface PgClient {
+  query(config: PgQuery): Promise<{ readonly rows: readonly (readonly (string | null)[])[] }>
+  /** With an error the connection is closed instead of being used again. */
+  release(error?: Error | boolean): void
+}
+
+/** A connection of its own, for listening. */
+export interface PgListener {
+  connect(): Promise<unknown>
+  end(): Promise<void>
+  query(text: string): Promise<unknown>
+  on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'end', listener: () => void): unknown
+  on(
+    event: 'notification',
+    listener: (message: { readonly channel: string; readonly payload?: string | undefined }) => void,
+  ): unknown
+}
+
+export interface PgQuery {
+  readonly text: string
+  readonly values?: readonly (string | null)[]
+  readonly name?: string
+  readonly rowMode: 'array'
+  readonly types: { readonly getTypeParser: () => (text: string) => string }
+}
+
+/** Every column as the text that the server sent: what it means is said in row.ts. */
+export const asText: PgQuery['types'] = { getTypeParser: () => (text) => text }
+
+/** The driver, with a URL to connect to. */
+export interface Driver {
+  /** `unhurried`: statements may take as long as they like. */
+  pool(max: number, unhurried?: 'unhurried'): PgPool
+  listener(): PgListener
+}
+
+/** @throws UsageError when the package `pg` is not installed, or the URL is none */
+export async function loadDriver(url: string, settings: PostgresSettings): Promise<Driver> {
+  const { default: pg } = await load()
+  const shared = {
+    connectionString: url,
+    ...(settings.ssl === undefined ? {} : { ssl: settings.ssl }),
+    application_name: settings.applicationName,
+    connectionTimeoutMillis: settings.connectMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+  }
+  return {
+    pool: (max, unhurried) =>
+      new pg.Pool({
+        ...shared,
+        max,
+        idleTimeoutMillis: 60_000,
+        ...(unhurried === undefined ? { query_timeout: settings.timeoutMs } : {}),
+      }),
+    listener: () => new pg.Client({ ...shared, query_timeout: settings.timeoutMs }),
+  }
+}
+
+interface Pg {
+  readonly default: {
+    readonly Pool: new (config: object) => PgPool
+    readonly Client: new (config: object) => PgListener
+  }
+}
+
+async function load(): Promise<Pg> {
+  try {
+    return await import('pg')
+  } catch (cause) {
+    throw new UsageError('PostgreSQL needs the package pg, which is not installed here. Run: npm install pg', { cause })
+  }
+}

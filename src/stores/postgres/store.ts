@@ -1,0 +1,340 @@
+import { randomUUID } from 'node:crypto'
+
+import { type Capability, capabilities } from '../../core/capability.ts'
+import { StoreError, UsageError } from '../../core/errors.ts'
+import type { Instant, Job } from '../../core/job.ts'
+import { fault, type Write } from '../../core/lifecycle.ts'
+import type {
+  Batch,
+  BatchResult,
+  Bell,
+  ClaimRequest,
+  Claimed,
+  Expired,
+  Finding,
+  JobFilter,
+  LogLine,
+  OwnTransaction,
+  QueueSettings,
+  QueueStats,
+  Renewal,
+  Renewed,
+  Store,
+  StoredLogLine,
+  WriteResult,
+} from '../../store.ts'
+import { numberArray, textArray } from './array.ts'
+import { Bells } from './bells.ts'
+import { Caller } from './caller.ts'
+import { Exchange } from './exchange.ts'
+import { batchesJson, isPlainBatch, plainColumns, toBatchResults } from './insert.ts'
+import { Lanes } from './lanes.ts'
+import { Link, type Statement } from './link.ts'
+import { listQuery } from './list.ts'
+import { expectKnown, type Installation, migrate, readInstallation } from './migrate.ts'
+import { type PostgresOptions, type PostgresSettings, postgresSettings } from './options.ts'
+import { OwnTransactions } from './own-transactions.ts'
+import { type Driver, loadDriver, type PgClient, type PgPool } from './pg.ts'
+import { insertedAfterLoss } from './recover.ts'
+import { report } from './report.ts'
+import { toBatchAnswers, toJob, toLogLine, toOptionalNumber, toOptionalText, toText } from './row.ts'
+import { toWriteResults } from './settlement.ts'
+import { channelOf, inSchema, makeStatements, type Statements } from './statements.ts'
+import { toQueueStats } from './stats.ts'
+import { toQuery } from './tx.ts'
+import { withUrlOptions } from './url.ts'
+
+/** After so many transactions of ours the lines of the tally are summed up. */
+const sumUpEvery = 500
+
+/**
+ * Jobs in one schema of a PostgreSQL database, 13 or later.
+ *
+ * Every call is one statement, most of them a call of a function that lives beside the tables (`functions/`), and so one transaction. `tx` is
+ * a caller's open transaction of any of the clients that `tx.ts` knows.
+ */
+export class PostgresStore implements Store<object> {
+  readonly name = 'postgres'
+  readonly capabilities: ReadonlySet<Capability>
+  readonly settings: PostgresSettings
+  readonly #pool: PgPool
+  readonly #link: Link
+  readonly #lanes: Lanes
+  readonly #statements: Statements
+  readonly #bells: Bells
+  readonly #exchange: Exchange
+  readonly #caller: Caller
+  readonly #ownPool: PgPool
+  readonly #own: OwnTransactions
+  #installation: Installation | undefined
+  #uncounted = 0
+  #closing: Promise<void> | undefined
+
+  /** Connects with the first call, not before. @throws UsageError for a bad option, or when the package `pg` is not installed */
+  static async open(url: string, options: PostgresOptions = {}): Promise<PostgresStore> {
+    const { url: rest, options: all } = withUrlOptions(url, options)
+    const settings = postgresSettings(all)
+    return new PostgresStore(settings, settings.pool === undefined ? await loadDriver(rest, settings) : undefined)
+  }
+
+  /** Made by `open`. With a pool of the caller's there is no driver, and so nobody to listen. */
+  constructor(settings: PostgresSettings, driver: Driver | undefined) {
+    this.settings = settings
+    const pool = settings.pool ?? driver?.pool(settings.connections)
+    if (pool === undefined) throw new UsageError('Expected a URL or a `pool` to connect with')
+    this.#pool = pool
+    // Apart from the others: a claim or a renewal must not wait behind the transactions of handlers.
+    this.#ownPool = driver?.pool(settings.transactions, 'unhurried') ?? pool
+    this.#own = new OwnTransactions(this.#ownPool)
+    const listens = settings.notify && driver !== undefined
+    this.capabilities = new Set(capabilities.filter((capability) => capability !== 'listen' || listens))
+    this.#link = new Link(pool, settings.prepare)
+    this.#statements = makeStatements(settings.schema)
+    this.#lanes = new Lanes(async (text, values) => await this.#link.run(this.#unnamed(text), values))
+    const channel = channelOf(settings.schema)
+    this.#bells = new Bells({
+      channel,
+      sign: randomUUID().slice(0, 8),
+      notify: settings.notify,
+      listener: listens ? () => driver.listener() : undefined,
+    })
+    this.#exchange = new Exchange(this.#link, this.#statements, this.#lanes, this.#bells, {
+      relaxed: settings.durability.settle === 'relaxed',
+      get: async (ids) => await this.get(ids),
+    })
+    this.#caller = new Caller(this.#statements, this.#lanes, channel)
+  }
+
+  async migrate(): Promise<void> {
+    this.#installation = await this.#link.hold(async (client) => await migrate(client, this.settings.schema))
+  }
+
+  async close(): Promise<void> {
+    this.#link.close()
+    this.#closing ??= this.#close()
+    await this.#closing
+  }
+
+  /** The server's clock: that of the machine it runs on, which need not be ours. */
+  async time(): Promise<Instant> {
+    const [row] = await this.#link.run(this.#statements('time'), [])
+    return Number(row?.[0])
+  }
+
+  async begin(): Promise<OwnTransaction<PgClient>> {
+    this.#link.expectOpen()
+    return await this.#own.begin()
+  }
+
+  async insert(batches: readonly Batch[], now: Instant, tx?: object): Promise<readonly BatchResult[]> {
+    this.#link.expectOpen()
+    const rows = batches.flatMap(({ jobs, writes = [] }) => [...jobs.map(({ job }) => job), ...rowsOf(writes)])
+    checkRows(rows)
+    if (batches.every(({ jobs, writes = [] }) => jobs.length === 0 && writes.length === 0))
+      return batches.map(() => ({ ok: true, holders: [] }))
+    if (tx !== undefined) expectTransaction(tx)
+    await this.#lanes.prepare(rows)
+    if (tx !== undefined) return await this.#caller.insert(batches, now, tx, (await this.#known()).id)
+    const results = await this.#insert(batches, now)
+    if (results.some(({ ok }) => ok)) this.#bells.ring('jobs')
+    await this.#counted()
+    return results
+  }
+
+  async claim(request: ClaimRequest): Promise<Claimed> {
+    this.#link.expectOpen()
+    checkRows(rowsOf(request.settle ?? []))
+    const claimed = await this.#exchange.claim(request)
+    if (claimed.settled.length > 0 || claimed.jobs.length > 0) await this.#counted()
+    return claimed
+  }
+
+  async apply(writes: readonly Write[], _now: Instant, tx?: object): Promise<readonly WriteResult[]> {
+    this.#link.expectOpen()
+    checkRows(rowsOf(writes))
+    if (writes.length === 0) return []
+    if (tx !== undefined) expectTransaction(tx)
+    if (tx === undefined) {
+      const results = await this.#exchange.settle(writes)
+      await this.#counted()
+      return results
+    }
+    await this.#lanes.prepare(rowsOf(writes))
+    const refused = await this.#caller.apply(writes, tx, (await this.#known()).id)
+    return toWriteResults(writes, refused, await this.#current(refused, tx))
+  }
+
+  async renew(renewals: readonly Renewal[], until: Instant, now: Instant): Promise<readonly (Renewed | undefined)[]> {
+    this.#link.expectOpen()
+    if (renewals.length === 0) return []
+    const sorted = renewals.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+    const ids = textArray(sorted.map(({ id }) => id))
+    const leases = textArray(sorted.map(({ lease }) => lease))
+    const relaxed = String(this.settings.durability.settle === 'relaxed')
+    const rows = await this.#link.run(this.#statements('renew'), [ids, leases, String(until), String(now), relaxed])
+    const renewed = new Map(
+      rows.map(([id, lease, rev, cancel]) => [
+        `${toText(id)} ${toText(lease)}`,
+        { rev: Number(rev), cancel: toOptionalText(cancel) },
+      ]),
+    )
+    return renewals.map(({ id, lease }) => renewed.get(`${id} ${lease}`))
+  }
+
+  async expired(now: Instant, limit: number): Promise<Expired> {
+    const rows = await this.#link.run(this.#statements('expired'), [String(now), String(limit)])
+    const [next] = await this.#link.run(this.#statements('nextExpiry'), [String(now)])
+    return { jobs: rows.map(toJob), nextAt: toOptionalNumber(next?.[0]) }
+  }
+
+  async prune(now: Instant, limit: number): Promise<number> {
+    const [row] = await this.#link.run(this.#statements('prune'), [String(now), String(limit)])
+    await this.#counted(sumUpEvery)
+    return Number(row?.[0])
+  }
+
+  async get(ids: readonly string[], tx?: object): Promise<readonly (Job | undefined)[]> {
+    this.#link.expectOpen()
+    if (ids.length === 0) return []
+    const values = [textArray(ids)]
+    const get = this.#statements('get')
+    const rows = tx === undefined ? await this.#link.run(get, values) : await this.#caller.rows(tx, get.text, values)
+    const byId = new Map(rows.map((row) => [toText(row[0]), toJob(row)]))
+    return ids.map((id) => byId.get(id))
+  }
+
+  async list(filter: JobFilter): Promise<readonly Job[]> {
+    const { text, values } = listQuery(filter)
+    return (await this.#link.run(this.#unnamed(text), values)).map(toJob)
+  }
+
+  async queues(): Promise<readonly QueueStats[]> {
+    return toQueueStats(await this.#link.run(this.#statements('queues'), []))
+  }
+
+  async configure(queue: string, { paused, concurrency, priority }: Partial<QueueSettings>): Promise<void> {
+    await this.#link.run(this.#statements('configure'), [
+      queue,
+      paused === undefined ? null : String(paused),
+      concurrency === undefined || concurrency === null ? null : String(concurrency),
+      String(concurrency !== undefined),
+      priority === undefined ? null : String(priority),
+      this.#bells.channel,
+      this.#bells.word('jobs'),
+      this.#bells.word('control'),
+    ])
+    this.#bells.ring('control')
+    this.#bells.ring('jobs')
+  }
+
+  async log(lines: readonly LogLine[]): Promise<void> {
+    this.#link.expectOpen()
+    if (lines.length === 0) return
+    await this.#link.run(this.#statements('log'), [
+      textArray(lines.map(({ jobId }) => jobId)),
+      numberArray(lines.map(({ attempt }) => attempt)),
+      numberArray(lines.map(({ at }) => at)),
+      textArray(lines.map(({ level }) => level)),
+      textArray(lines.map(({ message }) => message)),
+      textArray(lines.map(({ data }) => data)),
+    ])
+  }
+
+  async logs(jobId: string, limit: number, after = 0): Promise<readonly StoredLogLine[]> {
+    return (await this.#link.run(this.#statements('logs'), [jobId, String(after), String(limit)])).map(toLogLine)
+  }
+
+  /** Own writes ring at once, those of others by NOTIFY. */
+  async listen(ring: (bell: Bell) => void): Promise<() => void> {
+    this.#link.expectOpen()
+    return await this.#bells.listen(ring)
+  }
+
+  async report(): Promise<readonly Finding[]> {
+    return await report(async (text) => await this.#link.run(this.#unnamed(text), []), this.settings)
+  }
+
+  async #close(): Promise<void> {
+    await this.#bells.end()
+    this.#own.abandon()
+    if (this.settings.pool === undefined) await Promise.all([this.#pool.end(), this.#ownPool.end()])
+  }
+
+  async #insert(batches: readonly Batch[], now: Instant): Promise<readonly BatchResult[]> {
+    const plain = batches.every(isPlainBatch)
+    const bell = this.#bells.word('jobs')
+    const statement = plain ? this.#statements('add') : this.#statements('insertBatches')
+    const values = plain
+      ? [...plainColumns(batches, this.#lanes), this.#bells.channel, bell]
+      : [batchesJson(batches, this.#lanes), String(now), this.#bells.channel, bell]
+    const rows = await this.#link.tryRun(statement, values)
+    if (rows === undefined) return await this.#insertAgain(batches, statement, values)
+    return plain ? batches.map(() => ({ ok: true, holders: [] })) : toBatchResults(toBatchAnswers(rows[0]?.[0]))
+  }
+
+  /** The connection was lost with the answer. */
+  async #insertAgain(
+    batches: readonly Batch[],
+    statement: Statement,
+    values: readonly (string | null)[],
+  ): Promise<readonly BatchResult[]> {
+    const inserted = await insertedAfterLoss(batches, async (ids) => await this.get(ids))
+    if (inserted === 'unknown')
+      throw new StoreError('PostgreSQL: the connection was lost; what was to be added may have been added in part', {
+        retryable: false,
+      })
+    if (inserted !== undefined) return inserted
+    const rows = await this.#link.tryRun(statement, values)
+    if (rows === undefined) {
+      throw new StoreError('PostgreSQL: the connection was lost, twice in a row; the jobs may have been added or not', {
+        retryable: true,
+      })
+    }
+    return batches.every(isPlainBatch)
+      ? batches.map(() => ({ ok: true, holders: [] }))
+      : toBatchResults(toBatchAnswers(rows[0]?.[0]))
+  }
+
+  async #current(ids: readonly string[], tx: object): Promise<ReadonlyMap<string, Job | undefined>> {
+    const unique = [...new Set(ids)]
+    const jobs = await this.get(unique, tx)
+    return new Map(unique.map((id, i) => [id, jobs[i]]))
+  }
+
+  /** A transaction of ours has added lines to the tally. */
+  async #counted(by = 1): Promise<void> {
+    this.#uncounted += by
+    if (this.#uncounted < sumUpEvery) return
+    this.#uncounted = 0
+    await this.#link.run(this.#statements('sumUp'), [])
+  }
+
+  async #known(): Promise<Installation> {
+    this.#installation ??= expectKnown(
+      await this.#link.hold(async (client) => await readInstallation(client, this.settings.schema)),
+    )
+    return this.#installation
+  }
+
+  /** A statement that is not kept prepared. */
+  #unnamed(text: string): Statement {
+    return { name: '', text: inSchema(text, this.settings.schema) }
+  }
+}
+
+/** @throws UsageError, before anything is sent, when it is no transaction that can be used */
+function expectTransaction(tx: object): void {
+  toQuery(tx)
+}
+
+function rowsOf(writes: readonly Write[]): readonly Job[] {
+  return writes.flatMap(({ after }) => after ?? [])
+}
+
+/** A row that breaks a rule is the core's mistake; it must not get as far as the database. */
+function checkRows(jobs: readonly Job[]): void {
+  for (const job of jobs) {
+    const wrong = fault(job)
+    if (wrong !== undefined) throw new UsageError(`Refused to store job ${job.id}: ${wrong}`)
+  }
+}

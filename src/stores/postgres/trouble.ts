@@ -1,0 +1,77 @@
+import { StoreError, UsageError } from '../../core/errors.ts'
+import { toText } from './row.ts'
+
+/** What a failed statement says about trying it again. */
+export type Trouble =
+  /** The transaction met another and was undone: try again at once. */
+  | 'met'
+  /** The connection is of no use any more. Whether the statement was carried out is not known. */
+  | 'lost'
+  /** No connection could be had: nothing was carried out. */
+  | 'away'
+  /** The server cannot do it now; it may later. */
+  | 'later'
+  /** It would fail again. */
+  | 'final'
+
+/** Classifies what the driver throws: by SQLSTATE where the server has spoken, else by what happened to the socket. */
+export function troubleOf(error: unknown): Trouble {
+  if (error instanceof StoreError || error instanceof UsageError) return 'final'
+  const { code, message } = toFacts(error)
+  if (code === '40001' || code === '40P01' || code === '55P03') return 'met'
+  if (/^(08|57P)/.test(code) || code === '25006')
+    return code === '57P03' || code === '08001' || code === '08004' ? 'away' : 'lost'
+  if (/^[0-9A-Z]{5}$/.test(code)) return /^(53|57|58)/.test(code) ? 'later' : 'final'
+  if (/^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT)$/.test(code)) return 'away'
+  if (/^(ECONNRESET|EPIPE|ETIMEDOUT|ECONNABORTED)$/.test(code)) return 'lost'
+  if (
+    /timeout exceeded when trying to connect|timeout expired|Connection terminated due to connection timeout/.test(
+      message,
+    )
+  )
+    return 'away'
+  if (
+    /Connection terminated|Query read timeout|Client has encountered a connection error|not queryable|socket/i.test(
+      message,
+    )
+  )
+    return 'lost'
+  return 'final'
+}
+
+/** What the driver has thrown, as the error that callers get. Their own mistakes pass as they are. */
+export function toStoreError(error: unknown): Error {
+  if (error instanceof StoreError || error instanceof UsageError) return error
+  const { code, message } = toFacts(error)
+  if (code === '42P01' || code === '3F000' || code === '42883') {
+    return new StoreError(
+      `PostgreSQL: ${message}. The tables are not there, or not up to date: run jobferry migrate, or open with migrate`,
+      {
+        retryable: false,
+        cause: error,
+      },
+    )
+  }
+  return new StoreError(`PostgreSQL: ${message}`, { retryable: troubleOf(error) !== 'final', cause: error })
+}
+
+/**
+ * The SQLSTATE or system code, and the words. Several addresses that were all refused come as one error of many; Prisma has a code of its
+ * own, P2010, and keeps the server's deep inside.
+ */
+function toFacts(error: unknown): { readonly code: string; readonly message: string } {
+  if (error instanceof AggregateError && error.errors.length > 0 && error.message === '')
+    return toFacts(error.errors[0])
+  if (!(error instanceof Error)) return { code: '', message: toText(String(error)) }
+  const code: unknown = 'meta' in error ? inPrisma(error.meta) : 'code' in error ? error.code : ''
+  return { code: typeof code === 'string' ? code : '', message: error.message }
+}
+
+function inPrisma(meta: unknown): unknown {
+  const driver = at(meta, 'driverAdapterError')
+  return at(at(driver, 'cause'), 'originalCode')
+}
+
+function at(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined
+}
