@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, inject, it } from 'vitest'
 
 import { RedisStore } from '../../src/stores/redis/index.ts'
 import type { Fixture } from '../../src/testing/contract/index.ts'
@@ -6,7 +6,7 @@ import { disagreement } from '../model/model.ts'
 
 const seed = Number(process.env['JOBFERRY_SEED'] ?? process.env['SEED'] ?? 1)
 const runs = Number(process.env['JOBFERRY_RUNS'] ?? 100)
-const url = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:7399'
+const { url } = inject('redis')
 
 describe(`random scripts, JOBFERRY_SEED=${seed}`, () => {
   it('agree on two connections to one Redis with the memory store', { timeout: 60_000 + runs * 2_000 }, async () => {

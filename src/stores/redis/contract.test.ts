@@ -1,14 +1,15 @@
-import { describe, it } from 'vitest'
+import { describe, inject, it } from 'vitest'
 
 import { type Fixture, holdToContract } from '../../testing/contract/index.ts'
 import { RedisStore } from './index.ts'
 
 let namespaces = 0
-const url = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:7399'
+const { url } = inject('redis')
 
 for (const client of ['ioredis', 'redis'] as const) {
   holdToContract({ describe, it }, `redis through ${client}`, async () => await fixture(client), {
     transaction: 'a script cannot see what stands in a MULTI that has not run',
+    connection: 'a MULTI answers nothing before it runs',
   })
 }
 

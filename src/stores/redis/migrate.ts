@@ -20,7 +20,7 @@ export async function expectVersion(link: Link): Promise<void> {
 export async function prepare(link: Link): Promise<void> {
   const key = `${link.namespace}version`
   await link.command('SET', [key, String(layoutVersion), 'NX'])
-  const found = Number(await currentVersion(link))
+  const found = await currentVersion(link)
   if (found === layoutVersion) return
   throw new StoreError(
     `The namespace ${link.namespace} has layout version ${found}, but this jobferry knows ${layoutVersion}. ${found > layoutVersion ? 'Update jobferry' : 'Work it off with the older jobferry first'}`,

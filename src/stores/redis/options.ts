@@ -3,6 +3,7 @@ import { UsageError } from '../../core/errors.ts'
 import { expectKnown, expectOneOf, expectWhole, show } from '../../core/expect.ts'
 import type { IoRedisHandle } from './ioredis.ts'
 import type { NodeRedisClusterHandle, NodeRedisHandle } from './node-redis.ts'
+import { withUrlOptions } from './url.ts'
 
 /** A client of yours, from ioredis or node-redis, for one server or a cluster. */
 export type RedisHandle = IoRedisHandle | NodeRedisHandle | NodeRedisClusterHandle
@@ -10,7 +11,8 @@ export type RedisHandle = IoRedisHandle | NodeRedisHandle | NodeRedisClusterHand
 export interface RedisOptions {
   /**
    * Where the server is: `redis://user:password@host:6379/0`, `rediss://` for TLS; `redis+cluster://host:6379,host:6380` and
-   * `rediss+cluster://` for a cluster, of which one node is enough. Not needed with a client of your own.
+   * `rediss+cluster://` for a cluster, of which one node is enough. `?namespace=…` at its end stands for the option. Not needed with a
+   * client of your own.
    */
   readonly url?: string
   /**
@@ -53,8 +55,9 @@ export interface RedisSettings {
 export const redisOptionNames: readonly string[] = ['url', 'client', 'namespace', 'timeout', 'confirm']
 
 /** @throws UsageError naming the option that is not as it should be */
-export function redisSettings(options: RedisOptions): RedisSettings {
-  expectKnown(options, redisOptionNames, 'the Redis store')
+export function redisSettings(given: RedisOptions): RedisSettings {
+  expectKnown(given, redisOptionNames, 'the Redis store')
+  const options = withUrlOptions(given)
   const { url, client, namespace = 'jobferry', confirm } = options
   if (typeof namespace !== 'string' || !/^[A-Za-z0-9_.:-]{1,60}$/.test(namespace)) {
     throw new UsageError(

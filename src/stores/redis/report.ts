@@ -49,7 +49,8 @@ async function durability(link: Link, persistence: Info): Promise<Finding> {
         level: 'fail',
         message: 'the append-only file cannot be written: nothing that was added lately is on disk',
       }
-    switch (await setting(link, 'appendfsync')) {
+    const sync = await setting(link, 'appendfsync')
+    switch (sync ?? 'unknown') {
       case 'always':
         return { name, level: 'ok', message: 'appendfsync always: a job is on disk when its enqueue returns' }
       case 'everysec':

@@ -151,7 +151,7 @@ export function toFields(reply: unknown): ReadonlyMap<string, unknown> {
 
 /** An answer that is known to be text, or a number to be taken as one; nothing is empty text. */
 export function toText(reply: unknown): string {
-  return reply === null || reply === undefined ? '' : String(reply as string | number)
+  return typeof reply === 'string' ? reply : typeof reply === 'number' ? String(reply) : ''
 }
 
 /** Empty text is no number. */

@@ -49,7 +49,9 @@ const mostLogged = 1_000
  */
 export class RedisStore implements Store {
   readonly name = 'redis'
-  readonly capabilities: ReadonlySet<Capability> = new Set(capabilities.filter((one) => one !== 'transaction'))
+  readonly capabilities: ReadonlySet<Capability> = new Set(
+    capabilities.filter((one) => one !== 'transaction' && one !== 'connection'),
+  )
 
   readonly settings: RedisSettings
   readonly #link: Link
