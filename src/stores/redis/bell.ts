@@ -18,6 +18,7 @@ export class Bells {
   readonly #rings = new Set<(bell: Bell) => void>()
   #subscription: Promise<Subscription> | undefined
   #timer: NodeJS.Timeout | undefined
+  #unanswered = 0
 
   constructor(wire: Wire, channel: string, caller: string) {
     this.#wire = wire
@@ -70,9 +71,12 @@ export class Bells {
   }
 
   async #ask(subscription: Subscription): Promise<void> {
+    if (this.#unanswered > 1) subscription.reset() // stuck in the middle of reconnecting
+    this.#unanswered++
     const silent = setTimeout(() => subscription.reset(), patienceMs)
     try {
       await subscription.ping()
+      this.#unanswered = 0
     } catch {
       // It broke, and is being mended already.
     } finally {

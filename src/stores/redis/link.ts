@@ -20,6 +20,8 @@ export class Link {
   readonly #caller: string
   readonly #timeoutMs: number
   #closed = false
+  /** When the connection last gave an answer, or was given up, by the process' own clock. */
+  #answeredAt = performance.now()
   readonly #waits = new Set<() => void>()
 
   /** @param caller tells this store from others in the bells it rings */
@@ -76,6 +78,7 @@ export class Link {
         if (trouble !== 'broken' && trouble !== 'later') throw toStoreError(error)
         replay ||= trouble === 'broken'
         if (performance.now() + waitMs >= end || this.#closed) throw toStoreError(error)
+        this.#giveUpSilent()
         await this.#wait(waitMs)
         this.#expectOpen()
       }
@@ -87,13 +90,26 @@ export class Link {
     const { promise, reject } = Promise.withResolvers<never>()
     const timer = setTimeout(() => {
       reject(new StoreError(`Redis has not answered for ${ms} ms`, { retryable: true }))
-      this.wire.reset()
+      this.#giveUpSilent()
     }, ms)
     try {
-      return await Promise.race([this.wire.send(this.namespace, command, args), promise])
+      const answer = await Promise.race([this.wire.send(this.namespace, command, args), promise])
+      this.#answeredAt = performance.now()
+      return answer
+    } catch (error) {
+      if (troubleOf(error) !== 'broken') this.#answeredAt = performance.now()
+      throw error
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  /** A connection can be silent for good, also while it is being made anew. */
+  #giveUpSilent(): void {
+    const now = performance.now()
+    if (now - this.#answeredAt < this.#timeoutMs / 2) return
+    this.#answeredAt = now
+    this.wire.reset()
   }
 
   async #wait(ms: number): Promise<void> {
