@@ -3,7 +3,21 @@ import { describe, expect, inject, it } from 'vitest'
 import { StoreError } from '../../src/core/errors.ts'
 import { cancel } from '../../src/core/lifecycle.ts'
 import { defaultRetention } from '../../src/core/retention.ts'
-import { add, aJob, claim, fail, held, ids, leaseMs, offer, read, run, succeed, T, take } from '../../src/testing/contract/builders.ts'
+import {
+  add,
+  aJob,
+  claim,
+  fail,
+  held,
+  ids,
+  leaseMs,
+  offer,
+  read,
+  run,
+  succeed,
+  T,
+  take,
+} from '../../src/testing/contract/builders.ts'
 import { expectSound } from '../../src/testing/contract/dump.ts'
 import { newProxy } from '../servers/kit.ts'
 import { clients, newStore } from './kit.ts'

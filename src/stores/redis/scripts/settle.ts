@@ -8,6 +8,14 @@ import { commitLua, rowsLua } from './rows.ts'
  */
 export const settleLua = `
 local function settle(from)
+  -- Raises, before anything is written by this or by the claim behind it, if one of our keys holds what is not ours.
+  call('zcard', ns .. 'ids')
+  call('zcard', ns .. 'leases')
+  call('zcard', ns .. 'open')
+  call('hlen', ns .. 'held')
+  call('hlen', ns .. 'running')
+  call('hlen', ns .. 'busy')
+  call('hlen', ns .. 'unique')
   local refused, doomed, index, at = {}, {}, 0, from + 1
   for _ = 1, tonumber(ARGV[from]) do
     local lane, rev, n = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
@@ -45,13 +53,8 @@ local function settle(from)
     end
   end
 
-  if #doomed > 0 then
-    call('zcard', ns .. 'ids')
-    call('zcard', ns .. 'leases')
-    call('hlen', ns .. 'running')
-    for _, group in ipairs(doomed) do
-      if settingsOf(match(group.lane, '^[^:]*')).concurrency then jobsBell = true end
-    end
+  for _, group in ipairs(doomed) do
+    if settingsOf(match(group.lane, '^[^:]*')).concurrency then jobsBell = true end
   end
   if #touched > 0 then commit() end
   local logged = #doomed > 0 and call('exists', ns .. 'lines') == 1 -- whether anybody has ever written a line
