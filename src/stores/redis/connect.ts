@@ -50,6 +50,7 @@ async function viaIoRedis(url: string): Promise<Wire> {
       enableOfflineQueue,
       redisOptions: options,
       clusterRetryStrategy: ioRedisOptions.retryStrategy,
+      retryDelayOnFailover: 0, // otherwise it sends again by itself what broke
     })
   return new IoRedisWire(make(), make, true)
 }
@@ -62,7 +63,11 @@ async function viaNodeRedis(url: string): Promise<Wire> {
   return new NodeRedisClusterWire(
     createCluster({
       rootNodes: place.nodes.map(({ host, port }) => ({ url: `${scheme}://${host}:${port}` })),
-      defaults: { ...place.account, ...(place.tls ? { socket: { tls: true } } : {}) },
+      defaults: {
+        ...nodeRedisOptions,
+        ...place.account,
+        ...(place.tls ? { socket: { ...nodeRedisOptions.socket, tls: true } } : {}),
+      },
     }),
     true,
   )

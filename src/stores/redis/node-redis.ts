@@ -100,13 +100,15 @@ export class NodeRedisWire implements Wire {
   }
 }
 
-/** A cluster through node-redis. It mends its connections itself. */
+/** A cluster through node-redis. */
 export class NodeRedisClusterWire implements Wire {
   readonly cluster = true
   readonly keyPrefix = ''
-  readonly #client: NodeRedisClusterHandle
+  #client: NodeRedisClusterHandle
   readonly #owned: boolean
+  #closed = false
 
+  /** @param owned whether the client was made for us, and ends with us */
   constructor(client: NodeRedisClusterHandle, owned: boolean) {
     this.#client = client
     this.#owned = owned
@@ -122,24 +124,41 @@ export class NodeRedisClusterWire implements Wire {
   }
 
   async subscribe(channel: string, hear: (message: string) => void, up: () => void): Promise<Subscription> {
-    const client = this.#client.duplicate()
-    client.on('error', ignore)
-    client.on('node-ready', () => up())
-    await client.connect()
-    await client.subscribe(channel, hear)
-    up()
+    let client = this.#client.duplicate()
+    const open = async (): Promise<void> => {
+      const own = client
+      own.on('error', ignore)
+      own.on('node-ready', () => up())
+      await own.connect()
+      await own.subscribe(channel, hear)
+      up()
+    }
+    await open()
     return {
       ping: async () => await client.sendCommand(undefined, true, ['ping']),
-      reset: ignore,
+      reset: () => {
+        const { isOpen } = client
+        if (isOpen) client.destroy()
+        client = client.duplicate()
+        open().catch(ignore) // asked again soon, and then made anew
+      },
       end: () => {
         if (client.isOpen) client.destroy()
       },
     }
   }
 
-  reset(): void {}
+  reset(): void {
+    if (!this.#owned || this.#closed) return
+    const old = this.#client
+    this.#client = old.duplicate()
+    this.#client.on('error', ignore)
+    if (old.isOpen) old.destroy()
+    this.#client.connect().catch(ignore) // whoever calls then gives it up again
+  }
 
   async close(): Promise<void> {
+    this.#closed = true
     if (this.#owned && this.#client.isOpen) this.#client.destroy()
   }
 }
