@@ -10,7 +10,6 @@ import {
   claim,
   fail,
   held,
-  ids,
   leaseMs,
   offer,
   put,

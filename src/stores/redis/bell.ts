@@ -1,9 +1,10 @@
 import type { Bell } from '../../store.ts'
 import type { Subscription, Wire } from './wire.ts'
 
-/** How often the connection of the bells is asked whether it still answers, in milliseconds, and how long it may take. */
+/** How often the connection of the bells is asked whether it still answers, how long it may take, and when to try again, in milliseconds. */
 const askEveryMs = 5_000
 const patienceMs = 3_000
+const againAfterMs = 200
 
 /**
  * Hears the bells that other stores ring, on a connection of its own. Nothing is polled.
@@ -15,28 +16,31 @@ export class Bells {
   readonly #wire: Wire
   readonly #channel: string
   readonly #caller: string
+  readonly #firstWaitMs: number
   readonly #rings = new Set<(bell: Bell) => void>()
-  #subscription: Promise<Subscription> | undefined
-  #timer: NodeJS.Timeout | undefined
+  #subscription: Subscription | undefined
+  #standing: Promise<void> | undefined
+  /** Whether somebody may have missed a bell while there was no connection. */
+  #listening = false
   #unanswered = 0
+  readonly #timers = new Set<NodeJS.Timeout>()
 
-  constructor(wire: Wire, channel: string, caller: string) {
+  /**
+   * @param caller who we are in the bells: our own store has rung already
+   * @param firstWaitMs how long the first to listen waits for the connection; it is made all the same
+   */
+  constructor(wire: Wire, channel: string, caller: string, firstWaitMs: number) {
     this.#wire = wire
     this.#channel = channel
     this.#caller = caller
+    this.#firstWaitMs = firstWaitMs
   }
 
   async listen(ring: (bell: Bell) => void): Promise<() => void> {
     const own = (bell: Bell): void => ring(bell)
     this.#rings.add(own)
-    this.#subscription ??= this.#subscribe()
-    try {
-      await this.#subscription
-    } catch (error) {
-      this.#subscription = undefined
-      this.#rings.delete(own)
-      throw error
-    }
+    this.#standing ??= this.#begin()
+    await this.#standing
     return () => {
       if (this.#rings.delete(own) && this.#rings.size === 0) this.#end()
     }
@@ -51,29 +55,54 @@ export class Bells {
     this.#end()
   }
 
-  async #subscribe(): Promise<Subscription> {
+  async #begin(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const tooLate = setTimeout(resolve, this.#firstWaitMs)
+    this.#timers.add(tooLate)
+    this.#subscribe(resolve)
+    this.#timers.add(setInterval(() => void this.#ask(), askEveryMs).unref())
+    await promise
+    clearTimeout(tooLate)
+    this.#listening = true
+  }
+
+  #subscribe(stands: () => void): void {
     const hear = (message: string): void => {
       const [caller, bell] = message.split(' ')
-      if (caller === this.#caller) return // our own store has rung already
-      if (bell === 'jobs' || bell === 'control') this.ring(bell)
+      if (caller !== this.#caller && (bell === 'jobs' || bell === 'control')) this.ring(bell)
     }
-    let stood = false
     const up = (): void => {
-      if (!stood) return // nobody has listened before
+      this.#unanswered = 0
+      stands()
+      if (!this.#listening) return
       this.ring('jobs')
       this.ring('control')
     }
-    const subscription = await this.#wire.subscribe(this.#channel, hear, up)
-    stood = true
-    this.#timer = setInterval(() => void this.#ask(subscription), askEveryMs)
-    this.#timer.unref()
-    return subscription
+    const subscription = this.#wire.subscribe(this.#channel, hear, up)
+    this.#subscription = subscription
+    subscription.failed.catch(() => this.#replace(subscription, stands))
   }
 
-  async #ask(subscription: Subscription): Promise<void> {
-    if (this.#unanswered > 1) subscription.reset() // stuck in the middle of reconnecting
+  /** Gives up a connection for a new one, soon. */
+  #replace(old: Subscription, stands: () => void): void {
+    if (this.#subscription !== old) return
+    this.#subscription = undefined
+    old.end()
+    const again = setTimeout(() => {
+      this.#timers.delete(again)
+      this.#subscribe(stands)
+    }, againAfterMs)
+    this.#timers.add(again)
+  }
+
+  async #ask(): Promise<void> {
+    const subscription = this.#subscription
+    if (subscription === undefined) return
+    const giveUp = (): void => this.#replace(subscription, () => undefined)
+    if (this.#unanswered > 1) return giveUp() // stuck in the middle of reconnecting
     this.#unanswered++
-    const silent = setTimeout(() => subscription.reset(), patienceMs)
+    const silent = setTimeout(giveUp, patienceMs)
+    this.#timers.add(silent)
     try {
       await subscription.ping()
       this.#unanswered = 0
@@ -81,16 +110,17 @@ export class Bells {
       // It broke, and is being mended already.
     } finally {
       clearTimeout(silent)
+      this.#timers.delete(silent)
     }
   }
 
   #end(): void {
-    clearInterval(this.#timer)
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#timers.clear()
     const subscription = this.#subscription
     this.#subscription = undefined
-    subscription?.then(
-      (one) => one.end(),
-      () => undefined, // there never was one
-    )
+    this.#standing = undefined
+    this.#listening = false
+    subscription?.end()
   }
 }

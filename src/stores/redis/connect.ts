@@ -11,28 +11,28 @@ import {
 import type { RedisHandle, RedisSettings } from './options.ts'
 import type { Wire } from './wire.ts'
 
+/** How each library makes a wire; loads it. */
+const libraries = { ioredis: viaIoRedis, redis: viaNodeRedis }
+
 /**
  * The wire for these settings, not yet connected.
- * @throws UsageError when neither library is installed, or the client is of none of them
+ * @throws UsageError when the library asked for, or any of them, is not installed, or the client is of none of them
  */
-export async function toWire({ client, url = '' }: RedisSettings): Promise<Wire> {
+export async function toWire({ client, url = '' }: RedisSettings, via: typeof libraries = libraries): Promise<Wire> {
   if (typeof client === 'object') return fromHandle(client)
-  if (client === 'ioredis') return await viaIoRedis(url)
-  if (client === 'redis') return await viaNodeRedis(url)
-  try {
-    return await viaIoRedis(url)
-  } catch (error) {
-    if (!isMissing(error)) throw error
+  const missing: unknown[] = []
+  for (const name of client === undefined ? (['ioredis', 'redis'] as const) : [client]) {
+    try {
+      return await via[name](url)
+    } catch (error) {
+      if (!isMissing(error)) throw error
+      missing.push(error)
+    }
   }
-  try {
-    return await viaNodeRedis(url)
-  } catch (error) {
-    if (!isMissing(error)) throw error
-    throw new UsageError(
-      'Redis needs a client library, and neither ioredis nor redis is installed: npm install ioredis',
-      { cause: error },
-    )
-  }
+  const what = client === undefined ? 'neither ioredis nor redis is' : `${client} is not`
+  throw new UsageError(`Redis needs a client library, and ${what} installed: npm install ${client ?? 'ioredis'}`, {
+    cause: missing[0],
+  })
 }
 
 async function viaIoRedis(url: string): Promise<Wire> {

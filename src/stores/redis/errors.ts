@@ -29,7 +29,7 @@ export function troubleOf(error: unknown): Trouble {
   return 'broken'
 }
 
-const networkCodes = /^(?:E[A-Z]{3,}|getaddrinfo)\b/
+const networkCodes = /^E[A-Z]{3,}\b/
 
 /** The error as it leaves the store. */
 export function toStoreError(error: unknown): StoreError {

@@ -38,6 +38,7 @@ export class IoRedisWire implements Wire {
   readonly #client: IoRedisHandle
   readonly #another: MakeIoRedis
   readonly #owned: boolean
+  lastError: unknown
 
   constructor(client: IoRedisHandle, another: MakeIoRedis, owned: boolean) {
     this.#client = client
@@ -45,7 +46,7 @@ export class IoRedisWire implements Wire {
     this.#owned = owned
     this.cluster = client.isCluster === true
     this.keyPrefix = client.options.keyPrefix ?? ''
-    if (owned) client.on('error', ignore)
+    if (owned) client.on('error', (error) => (this.lastError = error))
   }
 
   async connect(): Promise<void> {
@@ -53,29 +54,23 @@ export class IoRedisWire implements Wire {
   }
 
   async send(_key: string, command: string, args: string[]): Promise<unknown> {
-    return await this.#client.call(command, args)
+    const answer = await this.#client.call(command, args)
+    this.lastError = undefined
+    return answer
   }
 
-  async subscribe(channel: string, hear: (message: string) => void, up: () => void): Promise<Subscription> {
+  subscribe(channel: string, hear: (message: string) => void, up: () => void): Subscription {
     const client = this.#another()
     client.on('error', ignore)
     client.on('message', (_channel, message) => hear(String(message)))
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const subscribe = (): void => {
-      client.subscribe(channel).then(() => {
-        up()
-        resolve()
-      }, ignore) // the connection is gone again: the next one will be told
-    }
+    const { promise: failed, reject } = Promise.withResolvers<never>()
+    // Of a connection that is gone again the next one will be told.
+    const subscribe = (): void => void client.subscribe(channel).then(up, ignore)
     client.on('ready', subscribe)
+    client.on('end', () => reject(new Error('The connection has ended')))
     if (client.status === 'ready') subscribe()
     else if (client.status === 'wait') client.connect().catch(ignore) // goes on trying by itself
-    await promise
-    return {
-      ping: async () => await client.ping(),
-      reset: () => client.disconnect(true),
-      end: () => client.disconnect(),
-    }
+    return { failed, ping: async () => await client.ping(), end: () => client.disconnect() }
   }
 
   reset(): void {

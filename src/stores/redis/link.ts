@@ -76,10 +76,13 @@ export class Link {
       } catch (error) {
         const trouble = troubleOf(error)
         if (trouble !== 'broken' && trouble !== 'later') throw toStoreError(error)
+        const reason = trouble === 'broken' ? (this.wire.lastError ?? error) : error
+        const leftMs = end - performance.now()
+        // A wrong password does not become right by trying again.
+        if (leftMs <= 0 || this.#closed || troubleOf(reason) === 'refused') throw toStoreError(reason)
         replay ||= trouble === 'broken'
-        if (performance.now() + waitMs >= end || this.#closed) throw toStoreError(error)
         this.#giveUpSilent()
-        await this.#wait(waitMs)
+        await this.#wait(Math.min(waitMs, leftMs))
         this.#expectOpen()
       }
     }

@@ -43,12 +43,13 @@ export class NodeRedisWire implements Wire {
   #client: NodeRedisHandle
   readonly #owned: boolean
   #closed = false
+  lastError: unknown
 
   /** @param owned whether the client was made for us, and ends with us */
   constructor(client: NodeRedisHandle, owned: boolean) {
     this.#client = client
     this.#owned = owned
-    if (owned) client.on('error', ignore)
+    if (owned) this.#hear(client)
   }
 
   async connect(): Promise<void> {
@@ -56,47 +57,47 @@ export class NodeRedisWire implements Wire {
   }
 
   async send(_key: string, command: string, args: string[]): Promise<unknown> {
-    return await this.#client.sendCommand([command, ...args])
+    const answer = await this.#client.sendCommand([command, ...args])
+    this.lastError = undefined
+    return answer
   }
 
-  async subscribe(channel: string, hear: (message: string) => void, up: () => void): Promise<Subscription> {
-    let client = this.#client.duplicate()
-    const open = async (): Promise<void> => {
-      const own = client
-      own.on('error', ignore)
-      // After a break it has subscribed anew by itself when it is ready again.
-      own.on('ready', () => up())
-      await own.connect()
-      await own.subscribe(channel, hear)
-      up()
-    }
-    await open()
-    return {
-      ping: async () => await client.ping(),
-      reset: () => {
-        const { isOpen } = client
-        if (isOpen) client.destroy()
-        client = client.duplicate()
-        open().catch(ignore) // goes on trying by itself
-      },
-      end: () => {
-        if (client.isOpen) client.destroy()
-      },
-    }
+  subscribe(channel: string, hear: (message: string) => void, up: () => void): Subscription {
+    const client = this.#client.duplicate()
+    const { promise: failed, reject } = Promise.withResolvers<never>()
+    let stands = false
+    client.on('error', ignore)
+    // After a break it has subscribed anew by itself when it is ready again.
+    client.on('ready', () => {
+      if (stands) up()
+    })
+    client
+      .connect()
+      .then(async () => await client.subscribe(channel, hear))
+      .then(() => {
+        stands = true
+        up()
+      })
+      .catch(reject)
+    return { failed, ping: async () => await client.ping(), end: () => destroy(client) }
   }
 
   reset(): void {
     if (!this.#owned || this.#closed) return
     const old = this.#client
     this.#client = old.duplicate()
-    this.#client.on('error', ignore)
-    if (old.isOpen) old.destroy()
+    this.#hear(this.#client)
+    destroy(old)
     this.#client.connect().catch(ignore) // goes on trying by itself
   }
 
   async close(): Promise<void> {
     this.#closed = true
-    if (this.#owned && this.#client.isOpen) this.#client.destroy()
+    if (this.#owned) destroy(this.#client)
+  }
+
+  #hear(client: NodeRedisHandle): void {
+    client.on('error', (error) => (this.lastError = error))
   }
 }
 
@@ -107,12 +108,13 @@ export class NodeRedisClusterWire implements Wire {
   #client: NodeRedisClusterHandle
   readonly #owned: boolean
   #closed = false
+  lastError: unknown
 
   /** @param owned whether the client was made for us, and ends with us */
   constructor(client: NodeRedisClusterHandle, owned: boolean) {
     this.#client = client
     this.#owned = owned
-    if (owned) client.on('error', ignore)
+    if (owned) this.#hear(client)
   }
 
   async connect(): Promise<void> {
@@ -120,47 +122,52 @@ export class NodeRedisClusterWire implements Wire {
   }
 
   async send(key: string, command: string, args: string[]): Promise<unknown> {
-    return await this.#client.sendCommand(key, false, [command, ...args])
+    const answer = await this.#client.sendCommand(key, false, [command, ...args])
+    this.lastError = undefined
+    return answer
   }
 
-  async subscribe(channel: string, hear: (message: string) => void, up: () => void): Promise<Subscription> {
-    let client = this.#client.duplicate()
-    const open = async (): Promise<void> => {
-      const own = client
-      own.on('error', ignore)
-      own.on('node-ready', () => up())
-      await own.connect()
-      await own.subscribe(channel, hear)
-      up()
-    }
-    await open()
-    return {
-      ping: async () => await client.sendCommand(undefined, true, ['ping']),
-      reset: () => {
-        const { isOpen } = client
-        if (isOpen) client.destroy()
-        client = client.duplicate()
-        open().catch(ignore) // asked again soon, and then made anew
-      },
-      end: () => {
-        if (client.isOpen) client.destroy()
-      },
-    }
+  subscribe(channel: string, hear: (message: string) => void, up: () => void): Subscription {
+    const client = this.#client.duplicate()
+    const { promise: failed, reject } = Promise.withResolvers<never>()
+    let stands = false
+    client.on('error', ignore)
+    client.on('node-ready', () => {
+      if (stands) up()
+    })
+    client
+      .connect()
+      .then(async () => await client.subscribe(channel, hear))
+      .then(() => {
+        stands = true
+        up()
+      })
+      .catch(reject)
+    const ping = async (): Promise<unknown> => await client.sendCommand(undefined, true, ['ping'])
+    return { failed, ping, end: () => destroy(client) }
   }
 
   reset(): void {
     if (!this.#owned || this.#closed) return
     const old = this.#client
     this.#client = old.duplicate()
-    this.#client.on('error', ignore)
-    if (old.isOpen) old.destroy()
+    this.#hear(this.#client)
+    destroy(old)
     this.#client.connect().catch(ignore) // whoever calls then gives it up again
   }
 
   async close(): Promise<void> {
     this.#closed = true
-    if (this.#owned && this.#client.isOpen) this.#client.destroy()
+    if (this.#owned) destroy(this.#client)
   }
+
+  #hear(client: NodeRedisClusterHandle): void {
+    client.on('error', (error) => (this.lastError = error))
+  }
+}
+
+function destroy(client: NodeRedisHandle | NodeRedisClusterHandle): void {
+  if (client.isOpen) client.destroy()
 }
 
 /** An `error` event nobody hears would end the process. Whoever waits for an answer is told by its failing. */

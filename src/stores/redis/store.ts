@@ -64,7 +64,7 @@ export class RedisStore implements Store {
     const caller = randomBytes(9).toString('base64url')
     const namespace = `{${settings.namespace}}:`
     this.#link = new Link(wire, namespace, caller, settings.timeoutMs)
-    this.#bells = new Bells(wire, `${wire.keyPrefix}${namespace}bell`, caller)
+    this.#bells = new Bells(wire, `${wire.keyPrefix}${namespace}bell`, caller, settings.timeoutMs)
   }
 
   /** @throws UsageError when neither client library is installed · StoreError when the server cannot be reached, or is older than 6.2 */

@@ -8,15 +8,14 @@ export interface Wire {
   readonly cluster: boolean
   /** What comes before the names of our keys by an option of the caller's own handle. */
   readonly keyPrefix: string
+  /** Why there is no connection, as far as the library has said. */
+  readonly lastError: unknown
   /** Connects for the first time; later breaks are mended by themselves. */
   connect(): Promise<void>
   /** Sends a command. `key` says which server of a cluster it is for. */
   send(key: string, command: string, args: string[]): Promise<unknown>
-  /**
-   * Hears a channel on a connection of its own, until the returned function is called. `up` is called whenever the subscription stands,
-   * the first time before the promise resolves: what was said before that may have been missed.
-   */
-  subscribe(channel: string, hear: (message: string) => void, up: () => void): Promise<Subscription>
+  /** Hears a channel on a connection of its own. `up` is called whenever the subscription stands: what was said before may have been missed. */
+  subscribe(channel: string, hear: (message: string) => void, up: () => void): Subscription
   /** Gives up a connection that does not answer, and makes another. */
   reset(): void
   /** Closes what was opened here, but not a handle of the caller's. */
@@ -24,8 +23,10 @@ export interface Wire {
 }
 
 export interface Subscription {
+  /** Rejects when it will not come to stand, or not again. Never resolves. */
+  readonly failed: Promise<never>
   /** Resolves if the connection answers. */
   ping(): Promise<unknown>
-  reset(): void
+  /** A second call does nothing. */
   end(): void
 }
