@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
-import type { EngineContender } from './engines.ts'
+import type { EngineContender } from './engine.ts'
 import type { Answer, Order, Picked } from './orders.ts'
 
 /** Why there is no figure. `absent`: the contender has no such verb, which is no fault. */

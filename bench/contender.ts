@@ -1,4 +1,7 @@
-/** `full` and `relaxed`: synchronous FULL or NORMAL for everything. `default`: whatever the contender does when nobody says. */
+/**
+ * `full`: what has returned is on disk, for everything. `relaxed`: it will be, soon. `default`: whatever the contender does when nobody says.
+ * What that is on an engine, its home's `conditions` tell.
+ */
 export type Durability = 'full' | 'relaxed' | 'default'
 
 export type Awaitable<T> = T | Promise<T>
@@ -14,10 +17,18 @@ export interface Contender {
   readonly raw?: boolean
   /** What can become of a finished job: it is removed, or it is kept. */
   readonly finished: readonly ('removed' | 'kept')[]
-  /** Opens a fresh store, or one that another process has made. `keep`: finished jobs are to be kept, if there is a choice. */
-  open(place: string, durability: Durability, keep: boolean): Awaitable<Session>
+  /**
+   * Opens a fresh store, or one that another process has made. `keep`: finished jobs are to be kept, if there is a choice. `idle`: pick-ups by
+   * an idle worker are measured, so what speeds them up may cost throughput.
+   */
+  open(place: string, durability: Durability, keep: boolean, idle: boolean): Awaitable<Session>
   /** Brings a fresh store into the state of one that has been in use. */
   ripen?(place: string): void
+  /**
+   * Gives the database's planner statistics of what is stored now, as they come by themselves within a minute. A round is over before that,
+   * and a plan that was made for an empty table is a work of its own.
+   */
+  learn?(place: string): Awaitable<void>
   /** Counts what is really stored, through a connection that is not the contender's own. */
   count(place: string): Awaitable<Counts>
 }
@@ -44,8 +55,17 @@ export interface Session {
   listen?(picked: (n: number) => void): Awaitable<() => Awaitable<void>>
   /** Takes the next `limit` jobs without running them. The returned function settles them as done. */
   claim?(limit: number): Awaitable<() => Awaitable<void>>
+  /** Stores jobs that come before all others in claim order, but cannot run, for this reason. */
+  stick?(stuck: Stuck, jobs: readonly BenchJob[]): Awaitable<void>
   close(): Awaitable<void>
 }
+
+/**
+ * Why a job cannot run: its queue is paused, no worker knows its task, another with its concurrency key runs, or it once ran in a worker that
+ * is gone (and no worker now knows its task).
+ */
+export const stuckReasons = ['paused', 'unknown', 'key', 'expired'] as const
+export type Stuck = (typeof stuckReasons)[number]
 
 /** About 100 bytes as JSON. */
 export interface Payload {

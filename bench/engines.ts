@@ -1,32 +1,51 @@
-import { join } from 'node:path'
-
-/** What there is to measure on one kind of store. */
-export interface Engine {
-  readonly name: string
-  /** In the order of the table; the first is ours, the second the raw limit. Files in contenders/. */
-  readonly contenders: readonly EngineContender[]
-  /** A store that nobody has used yet, in the run's own folder. */
-  place(folder: string, n: number): string
-}
-
-export interface EngineContender {
-  /** As in the table and the JSON. */
-  readonly name: string
-  readonly file: string
-  /** Needs what bench/package.json installs. */
-  readonly peer: boolean
-}
+import type { Engine } from './engine.ts'
+import { sqliteFiles } from './home-sqlite.ts'
+import { postgresServer } from './home-postgres.ts'
+import { fullPlan, postgresQuickPlan, quickPlan } from './plan.ts'
+import { measureBloat, measureLongTransaction, measureStaleStatistics } from './wear.ts'
+import { measureStuck, stuckWorks } from './stuck.ts'
+import { rateWorks } from './works.ts'
 
 const sqlite: Engine = {
   name: 'sqlite',
   contenders: [
-    { name: 'ours', file: 'ours', peer: false },
+    { name: 'ours', file: 'ours-sqlite', peer: false },
     { name: 'raw', file: 'raw-node-sqlite', peer: false },
     { name: 'raw better-sqlite3', file: 'raw-better-sqlite3', peer: true },
     { name: 'plainjob', file: 'plainjob', peer: true },
     { name: 'liteque', file: 'liteque', peer: true },
   ],
-  place: (folder, n) => join(folder, `${n}.db`),
+  rateWorks,
+  durabilities: ['full', 'relaxed', 'default'],
+  steady: 'relaxed',
+  ownWorks: [],
+  full: fullPlan,
+  quick: quickPlan,
+  start: sqliteFiles,
 }
 
-export const engines: ReadonlyMap<string, Engine> = new Map([sqlite].map((engine) => [engine.name, engine]))
+const postgres: Engine = {
+  name: 'postgres',
+  contenders: [
+    { name: 'ours', file: 'ours-postgres', peer: false },
+    { name: 'raw', file: 'raw-postgres', peer: false },
+    { name: 'graphile-worker', file: 'graphile-worker-best', peer: true, alwaysFull: true },
+    { name: 'pg-boss', file: 'pg-boss-best', peer: true, alwaysFull: true },
+    { name: 'graphile-worker-defaults', file: 'graphile-worker-defaults', peer: true, patient: true },
+    { name: 'pg-boss-defaults', file: 'pg-boss-defaults', peer: true, patient: true },
+  ],
+  rateWorks: [...rateWorks, 'process-500'],
+  durabilities: ['full', 'default'],
+  steady: 'default',
+  ownWorks: [
+    { works: ['stale-statistics'], share: 2, measure: measureStaleStatistics },
+    { works: stuckWorks, share: 3, measure: measureStuck },
+    { works: ['short-transactions', 'long-transaction'], share: 3, measure: measureLongTransaction },
+    { works: ['bloat'], share: 1, measure: measureBloat },
+  ],
+  full: { ...fullPlan, contended: true },
+  quick: postgresQuickPlan,
+  start: postgresServer,
+}
+
+export const engines: ReadonlyMap<string, Engine> = new Map([sqlite, postgres].map((engine) => [engine.name, engine]))

@@ -63,6 +63,7 @@ const firstJobs: Readonly<Record<RateWork, readonly [first: number, multiple: nu
   'process-10': [200, 100],
   'process-100': [500, 100],
   'process-100-retaining': [500, 100],
+  'process-500': [1_000, 500],
 }
 
 /**
@@ -75,12 +76,13 @@ export async function measureRate(
   durability: Durability,
   speeds: Map<string, number>,
 ): Promise<Measured> {
-  const { sliceMs, maxJobs, rounds, orderMs } = bench.plan
-  const [first, multiple] = firstJobs[work]
+  const { sliceMs, maxJobs, rounds, processFirst, orderMs } = bench.plan
+  const [usual, multiple] = firstJobs[work]
+  const first = work.startsWith('process') ? usual * processFirst : usual
   const key = ({ name }: ContenderProcess): string => `${work} ${name}`
   const met = bench.contenders.some((contender) => speeds.has(key(contender)))
   const round = async ({ contender }: Entrant): Promise<number> => {
-    const place = bench.place()
+    const place = await bench.place()
     const count = speeds.get(key(contender)) ?? first
     try {
       const [ms = Number.NaN] = await contender.ask({ kind: 'rate', work, place, durability, jobs: count }, orderMs)
@@ -88,23 +90,28 @@ export async function measureRate(
       speeds.set(key(contender), Math.min(Math.max(wanted, multiple), maxJobs))
       return (count / ms) * 1_000
     } finally {
-      bench.discard(place)
+      await bench.discard(place)
     }
   }
-  const all = entrants(bench)
-  await inTurns(bench, all, met ? 1 : 2, async (one) => void (await round(one)))
+  const all = entrants(bench).filter(({ contender }) => bench.noted(work, durability, contender) === undefined)
+  await inTurns(bench, all, met || processFirst > 1 ? 1 : 2, async (one) => void (await round(one)))
   await inTurns(bench, all, rounds, async (one) => void one.numbers.push(await round(one)))
-  const results = all.map((one) => ({ ...toResult(one), jobs: speeds.get(key(one.contender)) ?? 0 }))
+  const results = bench.contenders.map((contender) => {
+    const one = all.find((entrant) => entrant.contender === contender)
+    if (one !== undefined) return { ...toResult(one), jobs: speeds.get(key(contender)) ?? 0 }
+    return bench.noted(work, durability, contender) ?? { name: contender.name, figure: undefined, rounds: [] }
+  })
+  for (const result of results) bench.note(work, durability, result)
   return { work, durability, unit: 'jobs/s', results }
 }
 
 /** From the call of enqueue to the start of the handler of an idle worker, in one process. */
 export async function measurePickup(bench: Bench, durability: Durability): Promise<Measured> {
-  const { pickups, rounds, orderMs } = bench.plan
+  const { pickups, pickupsMs, rounds, orderMs } = bench.plan
   const all = entrants(bench)
-  const places = await openEach(bench, all, durability, false)
+  const places = await openEach(bench, all, durability, false, true)
   await inTurns(bench, all, rounds, async ({ contender, numbers }) => {
-    numbers.push(...(await contender.ask({ kind: 'pickups', times: pickups }, orderMs)))
+    numbers.push(...(await contender.ask({ kind: 'pickups', times: pickups, withinMs: pickupsMs }, orderMs)))
   })
   await closeEach(bench, all, places)
   return { work: 'pickup', durability, unit: 'ms', results: all.map(toLatency) }
@@ -112,18 +119,19 @@ export async function measurePickup(bench: Bench, durability: Durability): Promi
 
 /** The same with the worker in another process, by the clock that both share. */
 export async function measurePickupCross(bench: Bench, durability: Durability): Promise<Measured> {
-  const { pickups, rounds, orderMs } = bench.plan
+  const { pickups, pickupsMs, rounds, orderMs } = bench.plan
   const all = entrants(bench)
-  const places = await openEach(bench, all, durability, false)
+  const places = await openEach(bench, all, durability, false, true)
   const workers = new Map(all.map(({ contender }) => [contender, bench.second(contender)]))
   let n = 0
   await inTurns(bench, all, rounds, async ({ contender, numbers }) => {
     const worker = workers.get(contender)
     const place = places.get(contender)
     if (worker === undefined || place === undefined) return
-    await worker.ask({ kind: 'open', place, durability, keep: false }, orderMs)
+    await worker.ask({ kind: 'open', place, durability, keep: false, idle: true }, orderMs)
     await worker.ask({ kind: 'listen' }, orderMs)
-    for (let i = -3; i < pickups; i += 1) {
+    const begun = performance.now()
+    for (let i = -3; i < pickups && (i < 3 || performance.now() - begun < pickupsMs); i += 1) {
       n += 1
       await pause(2 + Math.random() * 5)
       const ms = await handOver(contender, worker, n, orderMs)
@@ -164,14 +172,15 @@ export async function openEach(
   all: readonly Entrant[],
   durability: Durability,
   keep: boolean,
+  idle = false,
 ): Promise<ReadonlyMap<ContenderProcess, string>> {
   const places = new Map<ContenderProcess, string>()
   for (const one of all) {
-    const place = bench.place()
+    const place = await bench.place()
     places.set(one.contender, place)
     await orOut(
       one,
-      async () => void (await one.contender.ask({ kind: 'open', place, durability, keep }, bench.plan.orderMs)),
+      async () => void (await one.contender.ask({ kind: 'open', place, durability, keep, idle }, bench.plan.orderMs)),
     )
   }
   return places
@@ -186,7 +195,7 @@ export async function closeEach(
     if (one.out?.startsWith('FAILED') !== true)
       await orOut(one, async () => void (await one.contender.ask({ kind: 'close' }, bench.plan.orderMs)))
     const place = places.get(one.contender)
-    if (place !== undefined) bench.discard(place)
+    if (place !== undefined) await bench.discard(place)
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Durability } from './contender.ts'
+import type { Durability, Stuck } from './contender.ts'
 import type { RateWork } from './works.ts'
 
 /** What the bench asks of a contender's process. Each order is answered with numbers: milliseconds unless said otherwise. */
@@ -12,7 +12,13 @@ export type Order =
       readonly jobs: number
     }
   /** Opens the store that the following orders are about. */
-  | { readonly kind: 'open'; readonly place: string; readonly durability: Durability; readonly keep: boolean }
+  | {
+      readonly kind: 'open'
+      readonly place: string
+      readonly durability: Durability
+      readonly keep: boolean
+      readonly idle: boolean
+    }
   | { readonly kind: 'close' }
   /** Stores so many jobs, not timed: how long it took all the same. */
   | { readonly kind: 'fill'; readonly jobs: number }
@@ -20,8 +26,29 @@ export type Order =
   | { readonly kind: 'drain'; readonly jobs: number }
   /** Claims `limit` jobs so many times, replacing them after each: how long each claim took. Once at least; after `withinMs` not again. */
   | { readonly kind: 'claims'; readonly times: number; readonly limit: number; readonly withinMs: number }
-  /** From enqueue to the start of the handler in one process, so many times. */
-  | { readonly kind: 'pickups'; readonly times: number }
+  /** Gives the planner of the opened store its statistics. */
+  | { readonly kind: 'learn' }
+  /** The same claims, made by so many workers side by side, each with an opened store of its own in the same place. */
+  | {
+      readonly kind: 'contend'
+      readonly place: string
+      readonly durability: Durability
+      readonly workers: number
+      readonly times: number
+      readonly limit: number
+      readonly withinMs: number
+    }
+  /** Runs `jobs` on a fresh store with `count` before them that cannot run: how long that took. */
+  | {
+      readonly kind: 'stuck'
+      readonly stuck: Stuck | undefined
+      readonly place: string
+      readonly durability: Durability
+      readonly count: number
+      readonly jobs: number
+    }
+  /** From enqueue to the start of the handler in one process, so many times; after `withinMs` not again. */
+  | { readonly kind: 'pickups'; readonly times: number; readonly withinMs: number }
   /** Starts a worker that tells when it picks a job up, see `Picked`. */
   | { readonly kind: 'listen' }
   | { readonly kind: 'unlisten' }

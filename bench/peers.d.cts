@@ -92,3 +92,81 @@ declare module 'liteque' {
     stop(): void
   }
 }
+
+declare module 'pg-boss' {
+  export interface ConstructorOptions {
+    readonly connectionString: string
+    readonly schema: string
+    readonly supervise?: boolean
+    readonly schedule?: boolean
+    readonly useListenNotify?: boolean
+  }
+  export interface Queue {
+    readonly name: string
+    readonly notify?: boolean
+  }
+  export interface Job<T> {
+    readonly id: string
+    readonly data: T
+  }
+  type Handler<T> = (jobs: readonly Job<T>[]) => Promise<void>
+  export class PgBoss {
+    constructor(options: ConstructorOptions)
+    on(event: 'error', call: (error: Error) => void): this
+    start(): Promise<this>
+    stop(options: { graceful: boolean }): Promise<void>
+    createQueue(name: string, options?: Omit<Queue, 'name'>): Promise<void>
+    send(queue: string, data: object): Promise<string | null>
+    insert(queue: string, jobs: readonly { data: object; priority?: number }[]): Promise<readonly string[] | null>
+    work<T>(queue: string, handler: Handler<T>): Promise<string>
+    work<T>(
+      queue: string,
+      options: { batchSize: number; burstWhenBatchFull: boolean },
+      handler: Handler<T>,
+    ): Promise<string>
+    offWork(queue: string): Promise<void>
+    fetch(queue: string, options: { batchSize: number }): Promise<readonly Job<unknown>[]>
+    complete(queue: string, ids: readonly string[]): Promise<unknown>
+  }
+}
+
+declare module 'graphile-worker' {
+  import type { Client } from 'pg'
+
+  export class Logger {
+    constructor(factory: (scope: object) => (level: string, message: string) => void)
+    error(message: string): void
+  }
+  export interface WorkerSettings {
+    readonly connectionString?: string
+    readonly schema?: string
+    readonly logger?: Logger
+    readonly concurrentJobs?: number
+    readonly localQueue?: { readonly size: number }
+    readonly completeJobBatchDelay?: number
+    readonly failJobBatchDelay?: number
+  }
+  interface Spec {
+    readonly identifier: string
+    readonly payload: unknown
+    readonly queueName?: string
+    readonly priority?: number
+  }
+  export interface WorkerUtils {
+    migrate(): Promise<void>
+    release(): Promise<void>
+    addJob(identifier: string, payload: unknown): Promise<unknown>
+    addJobs(jobs: readonly Spec[]): Promise<unknown>
+    withPgClient<T>(call: (client: Client) => Promise<T>): Promise<T>
+  }
+  export interface Runner {
+    stop(): Promise<void>
+  }
+  export function makeWorkerUtils(options: WorkerSettings): Promise<WorkerUtils>
+  export function run(options: {
+    preset: { worker: WorkerSettings }
+    parsedCronItems: readonly never[]
+    noHandleSignals: boolean
+    taskList: Readonly<Record<string, (payload: unknown) => Promise<void>>>
+  }): Promise<Runner>
+}

@@ -1,15 +1,16 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 
 /**
- * Installs the peers into bench/node_modules unless they are there already. Says why if that did not work.
+ * Installs the peers into bench/node_modules unless they are there already, as the lock file now has them. Says why if that did not work.
  *
  * None of them is compiled and no install script runs: better-sqlite3 13 brings its binaries along.
  */
 export function installPeers(limitMs: number): string | undefined {
   const folder = import.meta.dirname
-  if (existsSync(join(folder, 'node_modules/.package-lock.json'))) return undefined
+  const changedAt = (file: string): number => statSync(join(folder, file), { throwIfNoEntry: false })?.mtimeMs ?? 0
+  if (changedAt('node_modules/.package-lock.json') >= changedAt('package-lock.json')) return undefined
   console.error('Installing the peers into bench/node_modules …')
   const { status, error, stderr } = spawnSync(
     'npm',

@@ -2,12 +2,12 @@ import { cpus, loadavg, totalmem } from 'node:os'
 import type { Measured, Result } from './figures.ts'
 
 /** The machine and what matters on it. */
-export function conditions(folder: string): string {
+export function conditions(home: string): string {
   const [cpu] = cpus()
   return [
     `${cpus().length} × ${cpu?.model ?? 'unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GB, load ${load()}`,
-    `Node ${process.versions.node} with SQLite ${process.versions.sqlite ?? '?'}, files in ${folder}`,
-    'payload about 100 bytes of JSON; full / relaxed = synchronous FULL / NORMAL for everybody, default = as each comes',
+    `Node ${process.versions.node}, payload about 100 bytes of JSON`,
+    home,
   ].join('\n')
 }
 

@@ -1,6 +1,7 @@
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { type Contender, makeJobs, type Session } from './contender.ts'
 import { type Answer, instant, type Order, type Picked } from './orders.ts'
+import { behindStuck, contend } from './side-works.ts'
 import { Absent, needed, rate } from './works.ts'
 
 /**
@@ -11,6 +12,8 @@ import { Absent, needed, rate } from './works.ts'
  */
 let session: Session | undefined
 let unlisten: (() => unknown) | undefined
+/** Where the session is. */
+let where = ''
 /** Numbers the jobs of this process, so that no raw id comes twice. */
 let next = 0
 
@@ -42,7 +45,8 @@ async function obey(order: Order): Promise<readonly number[]> {
       return [await rate(contender, order.work, order.place, order.durability, order.jobs)]
     case 'open':
       if (order.keep && !contender.finished.includes('kept')) throw new Absent('it cannot keep finished jobs')
-      session = await contender.open(order.place, order.durability, order.keep)
+      session = await contender.open(order.place, order.durability, order.keep, order.idle)
+      where = order.place
       return []
     case 'close':
       await session?.close()
@@ -54,8 +58,15 @@ async function obey(order: Order): Promise<readonly number[]> {
       return [await took(() => needed(opened(), 'drain')(order.jobs, 100, () => undefined))]
     case 'claims':
       return await claims(opened(), order.times, order.limit, order.withinMs)
+    case 'learn':
+      await contender.learn?.(where)
+      return []
+    case 'contend':
+      return await contend(contender, order, fill)
+    case 'stuck':
+      return [await behindStuck(contender, order)]
     case 'pickups':
-      return await pickups(opened(), order.times)
+      return await pickups(opened(), order.times, order.withinMs)
     case 'listen':
       unlisten = await needed(
         opened(),
@@ -113,12 +124,13 @@ async function claims(from: Session, times: number, limit: number, withinMs: num
   return all
 }
 
-async function pickups(at: Session, times: number): Promise<readonly number[]> {
+async function pickups(at: Session, times: number, withinMs: number): Promise<readonly number[]> {
   if (contender.raw === true) return await handOvers(at, times)
+  const begun = performance.now()
   let arrived = (): void => undefined
   const end = await needed(at, 'listen')(() => arrived())
   const all = []
-  for (let i = -5; i < times; i += 1) {
+  for (let i = -5; i < times && (i < 3 || performance.now() - begun < withinMs); i += 1) {
     const jobs = makeJobs(1, next, false)
     next += 1
     await lull()

@@ -1,9 +1,6 @@
 import type { Bench } from './bench.ts'
 import { NoFigure } from './contender-process.ts'
 
-/** How many jobs of each work a contender gets; one slower than that stops at the time. */
-const lots = [500, 2_000, 8_000, 20_000, 20_000] as const
-
 /** A contender that took longer for a lot is warm: it has had as much of the compiler's time as the others. */
 const enoughMs = 150
 
@@ -14,16 +11,19 @@ const enoughMs = 150
 export async function warmUp(bench: Bench): Promise<void> {
   for (const contender of bench.contenders) {
     for (const work of ['concurrent', 'bulk', 'process-100'] as const) {
-      for (const jobs of lots) {
-        const place = bench.place()
+      for (const jobs of bench.plan.warmUp) {
+        const place = await bench.place()
         try {
-          const [ms = 0] = await contender.ask({ kind: 'rate', work, place, durability: 'relaxed', jobs }, 10_000)
+          const [ms = 0] = await contender.ask(
+            { kind: 'rate', work, place, durability: bench.engine.steady, jobs },
+            10_000,
+          )
           if (ms > enoughMs) break
         } catch (error) {
           if (!(error instanceof NoFigure)) throw error
           break // it lacks the verb, or fails: the work itself will say so
         } finally {
-          bench.discard(place)
+          await bench.discard(place)
         }
       }
     }

@@ -10,7 +10,8 @@ export const rateWorks = [
   'process-100',
   'process-100-retaining',
 ] as const
-export type RateWork = (typeof rateWorks)[number]
+/** `process-500` is not for every engine. */
+export type RateWork = (typeof rateWorks)[number] | 'process-500'
 
 /** The contender has no such verb. */
 export class Absent extends Error {
@@ -31,11 +32,12 @@ export async function rate(
   const keep = work === 'process-100-retaining'
   if (keep && !contender.finished.includes('kept')) throw new Absent('it cannot keep finished jobs')
   const jobs = makeJobs(count, 0, contender.raw === true)
-  const session = await contender.open(place, durability, keep)
+  const session = await contender.open(place, durability, keep, false)
   try {
     const seen = new Uint8Array(count)
     const timed = await prepared(session, work, jobs, ({ n }) => (seen[n] = (seen[n] ?? 0) + 1))
     if (durability !== 'relaxed') contender.ripen?.(place)
+    if (work in concurrencies) await contender.learn?.(place)
     globalThis.gc?.()
     const start = performance.now()
     await timed()
@@ -64,7 +66,8 @@ async function prepared(
     case 'process-1':
     case 'process-10':
     case 'process-100':
-    case 'process-100-retaining': {
+    case 'process-100-retaining':
+    case 'process-500': {
       const drain = needed(session, 'drain')
       await session.fill(jobs)
       return () => drain(jobs.length, concurrencies[work], ran)
@@ -72,13 +75,20 @@ async function prepared(
   }
 }
 
-const concurrencies = { 'process-1': 1, 'process-10': 10, 'process-100': 100, 'process-100-retaining': 100 }
+const concurrencies = {
+  'process-1': 1,
+  'process-10': 10,
+  'process-100': 100,
+  'process-100-retaining': 100,
+  'process-500': 500,
+}
 
 const words: Partial<Record<keyof Session, string>> = {
   bulk: 'bulk enqueue',
   drain: 'worker',
   listen: 'worker',
   claim: 'claim by hand',
+  stick: 'such jobs',
 }
 
 /** @throws Absent if the contender has no such verb */

@@ -6,7 +6,7 @@ import { Logbook } from './logbook.ts'
 import type { Clock } from './runtime/clock.ts'
 import { Events } from './runtime/events.ts'
 import { StoreClock } from './runtime/store-clock.ts'
-import type { Awaitable, Store } from './store.ts'
+import type { Awaitable, OwnTransaction, Store } from './store.ts'
 import { atOnce, isSync } from './sync-transaction.ts'
 import type { AnyTask, ResolvedPolicy } from './task.ts'
 import { TxLine } from './tx-line.ts'
@@ -76,8 +76,19 @@ export class Ferry {
     }
     return isSync(tx) ? atOnce(go()) : this.#txLine.take(tx, go)
   }
-  /** A transaction of the store's own is about to end: what was begun in it comes first, and nothing more. */
-  async endTx(tx: object): Promise<void> {
-    await this.#txLine.end(tx)
+  /**
+   * Begins a transaction of the store's own. What was begun in it has its turn before the end, and nothing after.
+   * @throws UnsupportedError when the store has none · StoreError
+   */
+  async begin(): Promise<OwnTransaction<object>> {
+    this.expectCapability('connection')
+    if (this.store.begin === undefined) throw new UnsupportedError('connection', this.store.name)
+    const { tx, commit, rollback } = await this.store.begin()
+    this.#txLine.begin(tx)
+    const last = (end: () => Awaitable<void>) => async (): Promise<void> => {
+      await this.#txLine.end(tx)
+      await end()
+    }
+    return { tx, commit: last(commit), rollback: last(rollback) }
   }
 }

@@ -1,6 +1,6 @@
 import type { AsyncTransaction } from './async-transaction.ts'
 import { andThen } from './awaitable.ts'
-import { LeaseLostError, UnsupportedError, UsageError } from './core/errors.ts'
+import { LeaseLostError, UsageError } from './core/errors.ts'
 import { expectFunction } from './core/expect.ts'
 import type { Failure, Instant } from './core/job.ts'
 import { settle } from './core/lifecycle.ts'
@@ -112,7 +112,7 @@ export class RunningJob {
 
   /**
    * Completes the job inside the handler's own transaction, so that its effects and its completion are stored together or not at all: the
-   * effects then happen exactly once. Call it last in the transaction, commit, and return. With a synchronous handle (node:sqlite,
+   * effects then happen exactly once. Call it last in the transaction, commit, and return: the lease is not renewed any more. With a synchronous handle (node:sqlite,
    * better-sqlite3, libsql) it is done when the call returns; with any other, await it before the commit. A run whose transaction was not
    * committed by the time its handler returns has failed.
    * @throws LeaseLostError when the job is no longer this run's: let it roll the transaction back · PayloadError for a bad result
@@ -149,24 +149,20 @@ export class RunningJob {
       await this.#ferry.inTx(tx, (handle) => this.#complete(result, handle))
     } catch (error) {
       this.#held.completedInTx = false
-      await this.#ferry.endTx(tx)
       await rollback()
       throw error
     } finally {
       this.#inTransaction = false
     }
-    await this.#ferry.endTx(tx)
     await commit() // if it throws, the handler does, and what is then to be stored of the run is refused if the commit took place
     return result
   }
 
   /** Where it could not begin, nothing has happened, and it may be tried again. */
   async #begin(): Promise<OwnTransaction<object>> {
-    const { store } = this.#ferry
     this.#transacted = true
     try {
-      if (store.begin === undefined) throw new UnsupportedError('connection', store.name)
-      return await store.begin()
+      return await this.#ferry.begin()
     } catch (error) {
       this.#transacted = false
       throw error

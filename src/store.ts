@@ -109,7 +109,10 @@ export interface Store<Tx = never> {
   report(): Awaitable<readonly Finding[]>
 }
 
-/** A transaction that a store has begun itself. Ends with the first call of either; it is not to be used afterwards. */
+/**
+ * A transaction that a store has begun itself. Ends with the first call of either, and is not to be used afterwards; the same `tx` may come
+ * again in a later one.
+ */
 export interface OwnTransaction<Tx> {
   /** What `insert`, `apply` and `get` take as `tx`, and what the user's own statements run on. */
   readonly tx: Tx

@@ -16,6 +16,11 @@ export class TxLine {
     return await turn
   }
 
+  /** A handle may come again: a pool hands out its connections again and again. */
+  begin(tx: object): void {
+    this.#ended.delete(tx)
+  }
+
   /** From now on every call is refused; resolves once those before have had their turn. */
   async end(tx: object): Promise<void> {
     this.#ended.add(tx)

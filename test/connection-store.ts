@@ -19,36 +19,44 @@ interface Handle extends SqlTransaction {
 
 /**
  * A SQLite file that behaves as a database over a network: transactions answer with promises, and it begins them itself, each on a
- * connection of its own that sees what others have committed until it writes.
+ * connection of its own that sees what others have committed until it writes. A connection, and its handle, is used again afterwards.
  */
 export function connectionStore(
   file: string,
   aroundCommit: () => AroundCommit | undefined = () => undefined,
 ): Store<Handle> {
   const inner = new SqliteStore({ file })
-  const open = new Set<DatabaseSync>()
+  const all: DatabaseSync[] = []
+  const free: [DatabaseSync, Handle][] = []
   let closed = false
+
+  function connect(): [DatabaseSync, Handle] {
+    const db = new DatabaseSync(file, { timeout: 50 })
+    all.push(db)
+    return [db, handleOf(db)]
+  }
 
   function begin(): OwnTransaction<Handle> {
     if (closed) throw new UsageError('The store is closed.')
-    const db = new DatabaseSync(file, { timeout: 50 })
-    open.add(db)
+    const [db, tx] = free.pop() ?? connect()
+    let over = false
     const end = (how: 'commit' | 'rollback'): void => {
-      if (!open.delete(db)) throw new StoreError('The connection is lost', { retryable: false })
+      if (over || closed) throw new StoreError('The connection is lost', { retryable: false })
+      over = true
       if (db.isTransaction) db.exec(how)
-      db.close()
+      free.push([db, tx])
     }
     return {
-      tx: handleOf(db),
+      tx,
       commit: async () => {
         try {
           await (aroundCommit() ?? (async (commit) => commit()))(() => end('commit'))
         } finally {
-          if (open.has(db)) end('rollback')
+          if (!over && !closed) end('rollback')
         }
       },
       rollback: () => {
-        if (open.has(db)) end('rollback')
+        if (!over && !closed) end('rollback')
       },
     }
   }
@@ -57,9 +65,9 @@ export function connectionStore(
     capabilities: new Set<Capability>([...inner.capabilities, 'connection']),
     begin,
     close: () => {
+      if (closed) return
       closed = true
-      for (const db of open) db.close()
-      open.clear()
+      for (const db of all) db.close()
       inner.close()
     },
     insert: (batches: readonly Batch[], now, tx) =>

@@ -508,6 +508,32 @@ describe('in the transaction of an asynchronous caller', () => {
     expect(sim.of('completed')).toHaveLength(1)
   })
 
+  it('asks for no renewal of a run it has completed: that would wait for its commit, and all others with it', async () => {
+    await using bank = await openBank()
+    const { sim } = bank
+    const { runs, handler } = byHand<number>()
+    const [first, second] = await sim.jobs.enqueueMany([pay.with(1), pay.with(2)])
+    sim.jobs.work([pay.handle(handler)])
+    await sim.clock.settle()
+    const own = await bank.begin()
+    await runs[0]!.job.complete(undefined, { tx: own.tx })
+    const asked = new Set<string>()
+    sim.interfere(({ verb, args }, next) => {
+      if (verb !== 'renew') return next()
+      const renewals = args[0] as readonly { id: string }[]
+      for (const { id } of renewals) asked.add(id)
+      return renewals.map(() => ({ rev: 2, cancel: undefined }))
+    })
+    await sim.clock.advance('25s')
+    expect([...asked]).toEqual([second!.id])
+    expect(runs.map(({ job }) => job.signal.aborted)).toEqual([false, false])
+    await own.commit()
+    sim.interfere()
+    for (const one of runs) one.end()
+    await sim.clock.settle()
+    expect(sim.of('completed').map(({ job }) => job.id)).toEqual(expect.arrayContaining([first!.id, second!.id]))
+  })
+
   it('throws LeaseLostError for a job that somebody else has', async () => {
     await using bank = await openBank()
     const { sim } = bank

@@ -10,7 +10,10 @@ export type Globals = Readonly<Record<'allow-unsafe-sqlite' | 'json' | 'debug' |
 }
 
 export const globals: Globals = {
-  url: many('<url>', 'the store, as sqlite:app.db; several for one spread over files; default: JOBFERRY_URL'),
+  url: many(
+    '<url>',
+    'the store, as sqlite:app.db or postgres:…; several for one spread over them; default: JOBFERRY_URL',
+  ),
   prefix: text('<prefix>', 'what the names of the tables begin with; default jobferry_'),
   'allow-unsafe-sqlite': flag('go on with a SQLite that has the WAL-reset fault'),
   json: flag('results as JSON: one document, or one per line where they are a stream'),

@@ -91,7 +91,8 @@ export class Heart {
   /** What went wrong: all of it, or parts of a store that is made of several. Those runs go on while their lease lasts. */
   async #renew(): Promise<Iterable<unknown>> {
     const { store, clock, leaseMs, held, drop } = this.#options
-    const all = [...held()]
+    // A row that was completed in a transaction is locked until its commit, for which the renewals of all others must not wait.
+    const all = [...held()].filter((one) => !one.completedInTx)
     if (all.length === 0) return []
     const now = clock.now()
     const until = now + leaseMs

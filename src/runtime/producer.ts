@@ -48,6 +48,8 @@ export class Producer {
   #more = false
   #planned = false
   #exchanging = false
+  /** Whether the store is far: its answers take time in which we can do something else. */
+  #overlaps = false
   #callOffRetry: (() => void) | undefined
   #callOffTimer: (() => void) | undefined
   #callOffPatience: (() => void) | undefined
@@ -145,11 +147,12 @@ export class Producer {
     this.#exchanging = true
     this.#rung = false
     let waitMs = 0
+    let later = false
     try {
       const now = clock.now()
       const lease = leases(now)
       const settle = this.#settler.take(now)
-      const claimed = await store.claim({
+      const answer = store.claim({
         tasks: this.#caps(limit),
         queues,
         limit,
@@ -158,12 +161,16 @@ export class Producer {
         now,
         settle,
       })
+      this.#overlaps = answer instanceof Promise
+      const claimed = await answer
       this.#trouble.over()
       this.#settler.took(claimed.settled)
       this.#more = limit > 0 && claimed.jobs.length === limit
       for (const job of claimed.jobs) this.#hold(job, lease)
-      if (this.#claiming) this.#startWaiting()
-      else this.#giveBackAhead() // told to stop in the meantime
+      later = this.#overlaps && this.#more
+      if (!this.#claiming)
+        this.#giveBackAhead() // told to stop in the meantime
+      else if (!later) this.#startWaiting()
       if (!this.#more) this.#wakeAt(claimed.nextRunAt)
     } catch (error) {
       this.#settler.putBack()
@@ -173,13 +180,20 @@ export class Producer {
     }
     this.#exchanging = false
     this.#tellIdle()
-    if (this.#settler.size > 0 || (this.#claiming && (this.#rung || this.#more) && this.#room() > 0)) this.#plan(waitMs)
+    const more = this.#settler.size > 0 || (this.#claiming && (this.#rung || this.#more) && this.#room() > 0)
+    if (!later) return more ? this.#plan(waitMs) : undefined
+    // The store is far: the next exchange is on its way before what has come is begun, so that both take place at the same time.
+    if (more) void this.#exchange()
+    clock.soon(() => this.#startWaiting())
   }
 
-  /** How many more jobs may be held: the free hands, and a little ahead when runs are short. */
+  /** How many jobs to claim now: the free hands, and a little ahead when runs are short; of a far store in two halves, one run while the other comes. */
   #room(): number {
     const busy = this.#running + this.#ahead.length
-    return Math.max(0, this.#options.concurrency + this.#pace.ahead - busy)
+    const { ahead } = this.#pace
+    if (!this.#overlaps || ahead === 0) return Math.max(0, this.#options.concurrency + ahead - busy)
+    const most = this.#options.concurrency + 2 * ahead
+    return Math.max(0, Math.min(most - busy, Math.ceil(most / 2)))
   }
 
   /** For each task, what its own concurrency leaves. Runs that have ended are settled first, in the same exchange. */

@@ -206,6 +206,28 @@ describe('programs whose clocks differ by minutes', () => {
     expect(await runs([-600_000, 600_000], false)).toBeGreaterThan(1)
   })
 
+  it('ask again once a minute while a worker of theirs runs, however many do', async () => {
+    const clock = new ManualClock({ now: T })
+    let asked = 0
+    const time = (): Instant => {
+      asked++
+      return clock.now()
+    }
+    const jobs = new Jobs(new Ferry(new MemoryStore(), await StoreClock.of(time, clock)))
+    const handled = work.handle(() => undefined)
+    const workers = [jobs.work([handled]), jobs.work([handled])]
+    await clock.advance('3m')
+    expect(asked).toBe(3 + 3 * 3)
+    await clock.during(Promise.all(workers.map((worker) => worker.stop())))
+    await clock.advance('10m')
+    expect(asked).toBe(3 + 3 * 3)
+    workers[0]!.start()
+    await clock.settle()
+    expect(asked).toBe(3 + 3 * 4) // it was long ago
+    await clock.during(jobs.close())
+    expect(clock.waiting).toBe(0)
+  })
+
   it.each(skews)('agree on when a delayed job is due (%i and %i ms ahead)', async (...aheadMs) => {
     const { clock, store, first, second, end } = await two(aheadMs)
     const { id } = await first.enqueue(work, 'a', { delay: '1h' })

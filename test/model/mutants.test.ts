@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 
 import { describe, expect, it } from 'vitest'
 
-import { contract, type Fixture, hold } from '../../src/testing/contract/index.ts'
+import { contract, type Fixture, hold, type Need } from '../../src/testing/contract/index.ts'
 import { type Disagreement, disagreement } from './model.ts'
 import { type Mutant, mutants, planted } from './mutants.ts'
 import { inFile, inMemory } from './subjects.ts'
@@ -40,8 +40,9 @@ const patienceMs = 2_000
 
 /** The first promise that the store does not keep; `undefined` if it keeps them all. */
 async function firstBroken(open: () => Fixture): Promise<string | undefined> {
+  const lacks: readonly Need[] = open === inMemory ? ['another', 'transaction', 'connection'] : ['connection']
   for (const one of contract) {
-    if (open === inMemory && one.needs?.some((need) => need === 'another' || need === 'transaction')) continue
+    if (one.needs?.some((need) => lacks.includes(need)) === true) continue
     const abort = new AbortController()
     const late = wait(patienceMs, 'late', { signal: abort.signal })
     try {

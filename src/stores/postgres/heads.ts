@@ -23,7 +23,7 @@ export interface Look {
  * Normally at the head of each lane. But rows that were taken cannot be removed from the index while a transaction elsewhere, however
  * idle, could still see them; every claim would then wade through all that was taken since that transaction began. So when much was
  * read in vain, claims begin where the last ended, and look from the very beginning only now and then: seldom enough not to be felt,
- * often enough that a job put in behind is not passed over for long. See docs/decisions/007-long-transactions.md.
+ * often enough that a job put in behind is not passed over for long. See docs/decisions/008-long-transactions.md.
  */
 export class Heads {
   readonly #at = new Map<Lane, Instant>()

@@ -21,7 +21,6 @@ export class Link {
   constructor(pool: PgPool, prepare: boolean) {
     this.#pool = pool
     this.#prepare = prepare
-    pool.on('error', () => undefined) // a connection that was lost while idle: the pool opens another when one is needed
   }
 
   /** From now on every call is refused. */

@@ -10,7 +10,6 @@ export class OwnTransactions {
 
   constructor(pool: PgPool) {
     this.#pool = pool
-    pool.on('error', () => undefined) // a connection that was lost while idle
   }
 
   /** The connection goes back to the pool at the end, or is closed if anything is wrong with it. */

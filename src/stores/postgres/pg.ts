@@ -6,10 +6,12 @@ export interface PgPool {
   connect(): Promise<PgClient>
   end(): Promise<void>
   on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'connect', listener: (client: PgClient) => void): unknown
 }
 
 /** What we use of a `pg.PoolClient`. */
 export interface PgClient {
+  on(event: 'error', listener: (error: Error) => void): unknown
   query(config: PgQuery): Promise<{ readonly rows: readonly (readonly (string | null)[])[] }>
   /** With an error the connection is closed instead of being used again. */
   release(error?: Error | boolean): void
@@ -34,6 +36,16 @@ export interface PgQuery {
   readonly name?: string
   readonly rowMode: 'array'
   readonly types: { readonly getTypeParser: () => (text: string) => string }
+}
+
+/**
+ * Lets no lost connection end the process, as an error without a listener does in Node. Who was using it hears of it from its query; and
+ * the pool opens another when one is needed.
+ */
+export function calm(pool: PgPool): PgPool {
+  pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
+  return pool
 }
 
 /** Every column as the text that the server sent: what it means is said in row.ts. */

@@ -1,7 +1,7 @@
 /**
  * The tables, as numbered migrations that are never changed once released. `@` stands for the quoted schema.
  *
- * They are text in a module, not files beside it, so that bundlers need not know of them. See docs/decisions/005-postgres-layout.md for
+ * They are text in a module, not files beside it, so that bundlers need not know of them. See docs/decisions/006-postgres-layout.md for
  * why the tables look as they do.
  */
 export const migrations: readonly string[] = [

@@ -34,7 +34,7 @@ import { listQuery } from './list.ts'
 import { expectKnown, type Installation, migrate, readInstallation } from './migrate.ts'
 import { type PostgresOptions, type PostgresSettings, postgresSettings } from './options.ts'
 import { OwnTransactions } from './own-transactions.ts'
-import { type Driver, loadDriver, type PgClient, type PgPool } from './pg.ts'
+import { calm, type Driver, loadDriver, type PgClient, type PgPool } from './pg.ts'
 import { insertedAfterLoss } from './recover.ts'
 import { report } from './report.ts'
 import { toBatchAnswers, toJob, toLogLine, toOptionalNumber, toOptionalText, toText } from './row.ts'
@@ -82,9 +82,9 @@ export class PostgresStore implements Store<object> {
     this.settings = settings
     const pool = settings.pool ?? driver?.pool(settings.connections)
     if (pool === undefined) throw new UsageError('Expected a URL or a `pool` to connect with')
-    this.#pool = pool
+    this.#pool = calm(pool)
     // Apart from the others: a claim or a renewal must not wait behind the transactions of handlers.
-    this.#ownPool = driver?.pool(settings.transactions, 'unhurried') ?? pool
+    this.#ownPool = driver === undefined ? pool : calm(driver.pool(settings.transactions, 'unhurried'))
     this.#own = new OwnTransactions(this.#ownPool)
     const listens = settings.notify && driver !== undefined
     this.capabilities = new Set(capabilities.filter((capability) => capability !== 'listen' || listens))

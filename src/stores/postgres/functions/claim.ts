@@ -1,18 +1,5 @@
-import { plainPlans } from './settings.ts'
-
-/** What a claim makes of a row, and what it hands out. As `core/lifecycle.ts#claimed` says. */
-const taking = `
-  set state = 1, attempt = j.attempt + 1, rev = j.rev + 1, lease = new_lease, lease_until = until_at, started_at = now_at,
-    unique_held = j.unique_held and j.unique_until <> 0`
-const handingOut = `
-  j.seq, j.id, j.lane, j.run_at, j.attempt, j.max_attempts, j.rev, j.created_at, j.payload,
-  case when coalesce(j.unique_key, j.concurrency_key, j.failures, j.policy, j.parent, j.cancel, j.result) is not null or j.payload_bytes is not null then
-    json_build_array(j.unique_key, j.unique_until, j.unique_held, j.concurrency_key, j.failures, j.policy, j.parent, j.cancel, j.result,
-      encode(j.payload_bytes, 'hex'))::text
-  end as rest`
-const counting =
-  'insert into @.tally (lane, pending, running) select u.lane, -count(*), count(*) from u group by u.lane'
-const inTurn = 'u.id, u.lane, u.run_at, u.attempt, u.max_attempts, u.rev, u.created_at, u.payload, u.rest'
+import { callersPlans } from './settings.ts'
+import { counting, handingOut, inTurn, taking } from './taking.ts'
 
 /**
  * Takes the first due jobs for one lease, in the order of the contract: rank by rank (queue priority, then job priority), within a rank by
@@ -31,7 +18,7 @@ export const claim: string = `
 create or replace function @.claim(
   known_tasks text[], most integer[], of_queues text[], wanted integer, new_lease text, until_at bigint, now_at bigint,
   from_lanes integer[], from_ats bigint[]
-) returns setof @.taken language plpgsql ${plainPlans} as $fn$
+) returns setof @.taken language plpgsql ${callersPlans} as $fn$
 declare
   started timestamptz := clock_timestamp();
   read_before bigint := pg_stat_get_xact_tuples_returned('@.job_ready'::regclass);
@@ -59,6 +46,7 @@ declare
   span integer;
   asked_now integer;
   wanting integer := 0;
+  parked integer := 0;
   pos_at bigint;
   pos_seq bigint;
   picked tid[];
@@ -116,21 +104,7 @@ begin
       end if;
       if size > 0 then
         wanting := wanting + size;
-        return query
-          with turn as materialized (
-            select j.ctid from @.job j
-            where j.state = 0 and not j.parked and j.lane = lanes[a] and j.run_at >= froms[a] and j.run_at <= now_at
-            order by j.run_at, j.seq
-            limit size
-            for update skip locked
-          ), u as (
-            update @.job j ${taking}
-            where j.ctid = any (array(select turn.ctid from turn))
-            returning ${handingOut}
-          ), counted as (
-            ${counting}
-          )
-          select ${inTurn} from u order by u.run_at, u.seq;
+        return query select * from @.take_from_lane(lanes[a], size, froms[a], new_lease, until_at, now_at);
         get diagnostics got = row_count;
         wanted := wanted - got;
         task_left[tasks[a]] := task_left[tasks[a]] - got;
@@ -229,12 +203,18 @@ begin
           select j.ctid from @.job j where j.ctid = any (parking) and j.state + 0 = 0 and j.parked::integer = 0 for update skip locked
         ));
         size := least(1000, size * 2); -- through a backlog of one key in long strides
+        parked := parked + cardinality(parking);
+        if parked >= 5000 then -- but no claim is to take for ever: the next goes on from here
+          next_at := now_at;
+          exit;
+        end if;
       end if;
       exit when seen < span and cardinality(picked) < asked_now; -- there was no more to look at
     end loop;
+    exit when next_at is not null;
   end loop;
 
-  if wanted > 0 or asked <= 0 then
+  if next_at is null and (wanted > 0 or asked <= 0) then
     select min(n.run_at) into next_at from unnest(lanes) as o (lane) cross join lateral (
       select j.run_at from @.job j
       where j.state = 0 and not j.parked and j.lane = o.lane and j.run_at > now_at

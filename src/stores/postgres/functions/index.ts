@@ -11,6 +11,7 @@ import { prune } from './prune.ts'
 import { renew } from './renew.ts'
 import { settle } from './settle.ts'
 import { sumUp } from './sum-up.ts'
+import { takeFromLane } from './take-from-lane.ts'
 import { unpark } from './unpark.ts'
 import { writeEach } from './write-each.ts'
 
@@ -26,6 +27,7 @@ export const functions: readonly string[] = [
   writeEach,
   insertEach,
   insertBatches,
+  takeFromLane,
   claim,
   exchange,
   renew,

@@ -1,4 +1,4 @@
-import { plainPlans } from './settings.ts'
+import { callersPlans } from './settings.ts'
 import { jobAsJson } from '../row.ts'
 
 /**
@@ -6,7 +6,7 @@ import { jobAsJson } from '../row.ts'
  * is free. \`on conflict\` waits for a rival whose transaction has not ended, and then knows.
  */
 export const insertEach: string = `
-create or replace function @.insert_each(jobs json, now_at bigint, out holders json[]) language plpgsql ${plainPlans} as $fn$
+create or replace function @.insert_each(jobs json, now_at bigint, out holders json[]) language plpgsql ${callersPlans} as $fn$
 declare
   n record;
   holder json;

@@ -1,4 +1,4 @@
-import { plainPlans } from './settings.ts'
+import { callersPlans } from './settings.ts'
 
 /**
  * Stores the hot ends of many runs, each guarded by its \`rev\`: rows that are removed, and rows that only end. No job is in it twice, and
@@ -11,7 +11,7 @@ create or replace function @.settle(
   gone_ids text[], gone_revs integer[],
   end_ids text[], end_revs integer[], end_states smallint[], finished_ats bigint[], forget_ats bigint[], results text[], cancels text[],
   out refused text[], out freed boolean
-) language plpgsql ${plainPlans} as $fn$
+) language plpgsql ${callersPlans} as $fn$
 declare
   gone text[];
   ended text[];

@@ -1,8 +1,8 @@
-import { plainPlans } from './settings.ts'
+import { callersPlans } from './settings.ts'
 
 /** The key may be free now, or its first job gone from the turn: in each lane the first parked job of the key comes back. */
 export const unpark: string = `
-create or replace function @.unpark(of_queue integer, key text) returns void language plpgsql ${plainPlans} as $fn$
+create or replace function @.unpark(of_queue integer, key text) returns void language plpgsql ${callersPlans} as $fn$
 begin
   update @.job j set parked = false
   where j.ctid = any (array(

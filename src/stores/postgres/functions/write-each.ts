@@ -1,4 +1,4 @@
-import { plainPlans } from './settings.ts'
+import { callersPlans } from './settings.ts'
 
 /**
  * Stores rows one after the other, each if its \`rev\` is still the one it was decided on; without \`state\` it is removed. A later write
@@ -7,7 +7,7 @@ import { plainPlans } from './settings.ts'
  * Says which were refused, by their ids, and whether a job stopped running that a key or a limit counted.
  */
 export const writeEach: string = `
-create or replace function @.write_each(writes json, out refused text[], out freed boolean) language plpgsql ${plainPlans} as $fn$
+create or replace function @.write_each(writes json, out refused text[], out freed boolean) language plpgsql ${callersPlans} as $fn$
 declare
   w record;
   old record;
