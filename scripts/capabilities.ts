@@ -20,6 +20,7 @@ const meanings: Readonly<Record<Capability, string>> = {
   logs: 'lines per job',
   transaction: "enqueue and complete in the caller's transaction",
   connection: "run in a transaction of the store's own making",
+  pipeline: "enqueue by the caller's own pipeline or MULTI",
   listen: 'told at once of what is new',
 }
 

@@ -168,8 +168,7 @@ export class Producer {
       this.#more = limit > 0 && claimed.jobs.length === limit
       for (const job of claimed.jobs) this.#hold(job, lease)
       later = this.#overlaps && this.#more
-      if (!this.#claiming)
-        this.#giveBackAhead() // told to stop in the meantime
+      if (!this.#claiming) this.#giveBackAhead() // told to stop in the meantime
       else if (!later) this.#startWaiting()
       if (!this.#more) this.#wakeAt(claimed.nextRunAt)
     } catch (error) {

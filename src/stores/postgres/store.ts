@@ -87,7 +87,9 @@ export class PostgresStore implements Store<object> {
     this.#ownPool = driver === undefined ? pool : calm(driver.pool(settings.transactions, 'unhurried'))
     this.#own = new OwnTransactions(this.#ownPool)
     const listens = settings.notify && driver !== undefined
-    this.capabilities = new Set(capabilities.filter((capability) => capability !== 'listen' || listens))
+    this.capabilities = new Set(
+      capabilities.filter((capability) => capability !== 'pipeline' && (capability !== 'listen' || listens)),
+    )
     this.#link = new Link(pool, settings.prepare)
     this.#statements = makeStatements(settings.schema)
     this.#lanes = new Lanes(async (text, values) => await this.#link.run(this.#unnamed(text), values))

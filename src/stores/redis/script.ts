@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 
 import { claimLua } from './scripts/claim.ts'
-import { addLua, insertLua } from './scripts/insert.ts'
+import { addLua, appendLua, insertLua } from './scripts/insert.ts'
 import { expiredLua, renewLua } from './scripts/leases.ts'
 import { listLua } from './scripts/list.ts'
 import { configureLua, getLua, logLua, logsLua, pruneLua, queuesLua } from './scripts/look.ts'
@@ -18,6 +18,7 @@ export interface Script {
 export const scripts = {
   add: script('add', addLua),
   insert: script('insert', insertLua),
+  append: script('append', appendLua),
   claim: script('claim', claimLua),
   apply: script('apply', applyLua),
   renew: script('renew', renewLua),

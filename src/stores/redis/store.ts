@@ -14,6 +14,7 @@ import type {
   Finding,
   JobFilter,
   LogLine,
+  NewJob,
   QueueSettings,
   QueueStats,
   Renewal,
@@ -29,6 +30,7 @@ import { toWire } from './connect.ts'
 import { Link } from './link.ts'
 import { listJobs } from './list.ts'
 import { expectVersion, prepare } from './migrate.ts'
+import { appendTo } from './pipeline.ts'
 import { type RedisOptions, type RedisSettings, redisSettings } from './options.ts'
 import { report } from './report.ts'
 import { escape, fromRow, toJob, toList, toLogLine, toLogText, toOptionalNumber, toText } from './row.ts'
@@ -107,6 +109,13 @@ export class RedisStore implements Store {
     const results = add === undefined ? await this.#insertCarefully(batches, now) : await this.#add(batches, add)
     if (this.settings.confirm !== undefined) await confirmed(this.#link, this.settings.confirm)
     return results
+  }
+
+  append(jobs: readonly NewJob[], now: Instant, pipeline: object): void {
+    this.#expectOpen()
+    checkRows(jobs.map(({ job }) => job))
+    expectFresh(jobs.map(({ job }) => job))
+    if (jobs.length > 0) appendTo(pipeline, this.#link.namespace, [String(now), ...toInsert([{ jobs }])])
   }
 
   async claim(request: ClaimRequest): Promise<Claimed> {

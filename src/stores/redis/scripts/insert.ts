@@ -74,7 +74,7 @@ return 1
  * held), and how many jobs (place in the call, keep or refuse, id, row, held). Answers, for each batch, whether it was stored, and whom
  * its jobs met: which, id, row, held.
  */
-export const insertLua = `${rowsLua}${commitLua}
+const insertBatchesLua = `${rowsLua}${commitLua}
 local now = tonumber(ARGV[3])
 local turn = format('%011x', (tonumber(call('get', ns .. 'seq')) or 0) + 1)
 local at, results, added = 5, {}, false
@@ -146,5 +146,16 @@ if added then
   call('incr', ns .. 'seq') -- a full server refuses it, and then nothing has been changed
   commit()
 end
+`
+
+export const insertLua = `${insertBatchesLua}
 return { ring(), results }
+`
+
+/** One batch, in a pipeline of somebody who cannot decide anything by the answer: how many jobs were added, or an error and none. */
+export const appendLua = `${insertBatchesLua}
+ring()
+local ok, met = results[1][1], results[1][2]
+if ok == 0 then return redis.error_reply('JOBFERRY the unique key is held by job ' .. met[1][2] .. ', and onConflict is reject; nothing was added') end
+return tonumber(ARGV[6]) - #met
 `
