@@ -33,7 +33,7 @@ import { expectVersion, prepare } from './migrate.ts'
 import { appendTo } from './pipeline.ts'
 import { type RedisOptions, type RedisSettings, redisSettings } from './options.ts'
 import { report } from './report.ts'
-import { escape, fromRow, toJob, toList, toLogLine, toLogText, toOptionalNumber, toText } from './row.ts'
+import { escape, fromRow, toJob, toList, toLogLine, toLogText, toOptionalNumber, toText, toTurn } from './row.ts'
 import { scripts } from './script.ts'
 import { toQueueStats } from './stats.ts'
 import type { Wire } from './wire.ts'
@@ -58,6 +58,8 @@ export class RedisStore implements Store {
   readonly settings: RedisSettings
   readonly #link: Link
   readonly #bells: Bells
+  /** The seq of jobs that were claimed here. */
+  readonly #turns = new WeakMap<Job, string>()
   #closed = false
 
   /** Use `RedisStore.open`: it loads the client library, and connects. */
@@ -122,7 +124,7 @@ export class RedisStore implements Store {
     this.#expectOpen()
     const settle = request.settle ?? []
     checkRows(rowsOf(settle))
-    const writes = new Writes(settle)
+    const writes = new Writes(settle, this.#turns)
     const jobs: Job[] = []
     let asked = request
     let args = writes.args
@@ -135,7 +137,11 @@ export class RedisStore implements Store {
       const before = asked === request ? undefined : new Set(jobs.map(({ id }) => id)) // a replay finds all of this lease
       for (let i = 0; i < taken.length; i += 2) {
         const id = toText(taken[i])
-        if (before?.has(id) !== true) jobs.push(toClaimed(id, toText(taken[i + 1]), request))
+        if (before?.has(id) === true) continue
+        const row = toText(taken[i + 1])
+        const job = toClaimed(id, row, request)
+        this.#turns.set(job, toTurn(row))
+        jobs.push(job)
       }
       if (answer[4] !== 1) return { jobs, settled, nextRunAt: toOptionalNumber(toText(answer[3])) }
       asked = rest(request, jobs)
@@ -147,7 +153,7 @@ export class RedisStore implements Store {
     this.#expectOpen()
     checkRows(rowsOf(writes))
     if (writes.length === 0) return []
-    const call = new Writes(writes)
+    const call = new Writes(writes, this.#turns)
     const [bells, refused] = toList(await this.#link.run(scripts.apply, call.args))
     this.#ring(bells)
     return call.results(refused)
