@@ -29,7 +29,7 @@ import { confirmed } from './confirm.ts'
 import { toWire } from './connect.ts'
 import { Link } from './link.ts'
 import { listJobs } from './list.ts'
-import { expectVersion, prepare } from './migrate.ts'
+import { expectServer, prepare } from './migrate.ts'
 import { appendTo } from './pipeline.ts'
 import { type RedisOptions, type RedisSettings, redisSettings } from './options.ts'
 import { report } from './report.ts'
@@ -71,14 +71,14 @@ export class RedisStore implements Store {
     this.#bells = new Bells(wire, `${wire.keyPrefix}${namespace}bell`, caller, settings.timeoutMs)
   }
 
-  /** @throws UsageError when neither client library is installed · StoreError when the server cannot be reached, or is older than 6.2 */
+  /** @throws UsageError when neither client library is installed · StoreError when the server cannot be reached, or is too old */
   static async open(options: RedisOptions): Promise<RedisStore> {
     const settings = redisSettings(options)
     const wire = await toWire(settings)
     const store = new RedisStore(wire, settings)
     void wire.connect().catch(() => undefined) // the first call finds out, and waits
     try {
-      await expectVersion(store.#link)
+      await expectServer(store.#link, settings)
     } catch (error) {
       await store.close()
       throw error
@@ -108,8 +108,11 @@ export class RedisStore implements Store {
     if (batches.every((batch) => batch.jobs.length === 0 && (batch.writes ?? []).length === 0))
       return batches.map(() => allAdded)
     const add = toAdd(batches)
-    const results = add === undefined ? await this.#insertCarefully(batches, now) : await this.#add(batches, add)
-    if (this.settings.confirm !== undefined) await confirmed(this.#link, this.settings.confirm)
+    let connection = 0
+    const noting = (number: number): void => void (connection = number)
+    const results =
+      add === undefined ? await this.#insertCarefully(batches, now, noting) : await this.#add(batches, add, noting)
+    if (this.settings.confirm !== undefined) await confirmed(this.#link, this.settings.confirm, connection)
     return results
   }
 
@@ -255,14 +258,22 @@ export class RedisStore implements Store {
     return (seconds ?? 0) * 1_000 + Math.floor((microseconds ?? 0) / 1_000)
   }
 
-  async #add(batches: readonly Batch[], args: readonly string[]): Promise<readonly BatchResult[]> {
-    await this.#link.run(scripts.add, args)
+  async #add(
+    batches: readonly Batch[],
+    args: readonly string[],
+    noting: (connection: number) => void,
+  ): Promise<readonly BatchResult[]> {
+    await this.#link.run(scripts.add, args, noting)
     this.#bells.ring('jobs')
     return batches.map(() => allAdded)
   }
 
-  async #insertCarefully(batches: readonly Batch[], now: Instant): Promise<readonly BatchResult[]> {
-    const [bells, results] = toList(await this.#link.run(scripts.insert, [String(now), ...toInsert(batches)]))
+  async #insertCarefully(
+    batches: readonly Batch[],
+    now: Instant,
+    noting: (connection: number) => void,
+  ): Promise<readonly BatchResult[]> {
+    const [bells, results] = toList(await this.#link.run(scripts.insert, [String(now), ...toInsert(batches)], noting))
     this.#ring(bells)
     return toList(results).map(toBatchResult)
   }
