@@ -9,6 +9,13 @@ export interface Statement {
   readonly text: string
 }
 
+/**
+ * Claims that count what runs do so after they have waited for one another, and must then see what the others have done: which a
+ * transaction does that is `read committed`, whatever the database's own default is.
+ */
+const readCommitted = `select set_config('default_transaction_isolation', 'read committed', false)
+  where current_setting('default_transaction_isolation') <> 'read committed'`
+
 /** How often a transaction that met another, and was undone for it, is tried again. */
 const mostMeetings = 10
 
@@ -16,6 +23,7 @@ const mostMeetings = 10
 export class Link {
   readonly #pool: PgPool
   readonly #prepare: boolean
+  readonly #ready = new WeakSet<PgClient>()
   #closed = false
 
   constructor(pool: PgPool, prepare: boolean) {
@@ -90,12 +98,24 @@ export class Link {
 
   async #connect(): Promise<PgClient> {
     try {
-      return await this.#pool.connect()
+      const client = await this.#pool.connect()
+      if (!this.#ready.has(client)) await this.#makeReady(client)
+      return client
     } catch (error) {
       // Nothing was sent: whatever broke, it was not our statement.
       throw troubleOf(error) === 'final'
         ? error
         : new StoreError(toStoreError(error).message, { retryable: true, cause: error })
+    }
+  }
+
+  async #makeReady(client: PgClient): Promise<void> {
+    try {
+      await client.query({ text: readCommitted, rowMode: 'array', types: asText })
+      this.#ready.add(client)
+    } catch (error) {
+      client.release(true)
+      throw error
     }
   }
 }

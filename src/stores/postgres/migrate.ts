@@ -23,14 +23,14 @@ export interface Installation {
 export async function migrate(client: PgClient, schema: string): Promise<Installation> {
   const found = await readInstallation(client, schema)
   if (found !== undefined && found.version >= schemaVersion) return expectKnown(found)
-  await ask(client, 'begin')
+  await ask(client, 'begin isolation level read committed') // to see, after the lock, what was made before it
   // The two-number form: single numbers are the ids of Que's jobs.
   await ask(client, `select pg_advisory_xact_lock(hashtext('jobferry migrate'), hashtext('${schema}'))`)
   const before = await readInstallation(client, schema)
   const version = before?.version ?? 0
   if (version < schemaVersion) {
-    const exists = await ask(client, `select to_regnamespace('"${schema}"')::text`)
-    if (exists[0]?.[0] === null) await ask(client, `create schema "${schema}"`)
+    const exists = await ask(client, `select nspname::text from pg_catalog.pg_namespace where nspname = '${schema}'`)
+    if (exists.length === 0) await ask(client, `create schema "${schema}"`)
     for (const text of [...migrations.slice(version), ...functions]) await ask(client, inSchema(text, schema))
     await ask(
       client,
@@ -42,10 +42,18 @@ export async function migrate(client: PgClient, schema: string): Promise<Install
   return expectKnown(after)
 }
 
-/** `undefined` where there are no tables of ours. */
+/**
+ * `undefined` where there are no tables of ours. Looks into the catalog itself: `to_regclass` answers from a cache, which goes on saying no
+ * when another process has made the tables while we waited for the lock.
+ */
 export async function readInstallation(client: PgClient, schema: string): Promise<Installation | undefined> {
-  const [there] = await ask(client, `select to_regclass('"${schema}".meta')::text`)
-  if (there?.[0] === null) return undefined
+  const there = await ask(
+    client,
+    `select c.relname::text
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = '${schema}' and c.relname = 'meta'`,
+  )
+  if (there.length === 0) return undefined
   const rows = await ask(client, `select key, value from "${schema}".meta`)
   const values = new Map(rows.map(([key, value]) => [toText(key), toText(value)]))
   return { version: Number(values.get('schema') ?? 0), id: values.get('installation') ?? '' }

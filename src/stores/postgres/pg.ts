@@ -43,10 +43,14 @@ export interface PgQuery {
  * the pool opens another when one is needed.
  */
 export function calm(pool: PgPool): PgPool {
+  if (calmed.has(pool)) return pool // a caller's, for several stores, or for one after the other
+  calmed.add(pool)
   pool.on('error', () => undefined)
   pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
 }
+
+const calmed = new WeakSet<PgPool>()
 
 /** Every column as the text that the server sent: what it means is said in row.ts. */
 export const asText: PgQuery['types'] = { getTypeParser: () => (text) => text }

@@ -104,7 +104,7 @@ export class PostgresStore implements Store<object> {
       relaxed: settings.durability.settle === 'relaxed',
       get: async (ids) => await this.get(ids),
     })
-    this.#caller = new Caller(this.#statements, this.#lanes, channel)
+    this.#caller = new Caller(this.#statements, this.#lanes, channel, settings.notify ? 'jobs' : null)
   }
 
   async migrate(): Promise<void> {
