@@ -15,7 +15,10 @@ it('knows a URL by what it begins with', () => {
 it.each([
   ['sqlit:app.db', 'Did you mean "sqlite"?'],
   ['postgre://host/db', 'Did you mean "postgres"?'],
-  ['app.db', 'Expected a URL like sqlite:app.db, postgres://user@host/database, redis://host:6379 or memory:, got "app.db"'],
+  [
+    'app.db',
+    'Expected a URL like sqlite:app.db, postgres://user@host/database, redis://host:6379 or memory:, got "app.db"',
+  ],
   ['', 'got ""'],
 ])('refuses %s with a word of what is meant', (url, words) => {
   expect(() => schemeOf(url)).toThrow(UsageError)

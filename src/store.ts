@@ -24,6 +24,12 @@ export interface Store<Tx = never> {
 
   /** Makes or updates the tables. Idempotent, and safe from many processes at once. */
   migrate(): Awaitable<void>
+  /**
+   * Asked at the opening where `migrate` is not to be called. Tables that are not there are no fault yet: the first use will say so.
+   * Absent where a store finds out by itself.
+   * @throws StoreError for tables of another version than this program knows
+   */
+  check?(): Awaitable<void>
   /** Lets go of everything and ends every `listen`. A second call does nothing; any other call after it throws a UsageError. */
   close(): Awaitable<void>
 

@@ -1,7 +1,7 @@
 import { StoreError, UsageError } from '../../core/errors.ts'
 import { asText, type PgClient, type PgPool } from './pg.ts'
 import type { Row } from './row.ts'
-import { type Trouble, toStoreError, troubleOf } from './trouble.ts'
+import { isMissing, type Trouble, toStoreError, troubleOf } from './trouble.ts'
 
 /** A statement of ours; its name is that under which the server keeps it prepared. */
 export interface Statement {
@@ -23,12 +23,15 @@ const mostMeetings = 10
 export class Link {
   readonly #pool: PgPool
   readonly #prepare: boolean
+  readonly #check: (client: PgClient) => Promise<void>
   readonly #ready = new WeakSet<PgClient>()
   #closed = false
 
-  constructor(pool: PgPool, prepare: boolean) {
+  /** @param check throws what is wrong with the tables: asked when a statement did not find what it is about */
+  constructor(pool: PgPool, prepare: boolean, check: (client: PgClient) => Promise<void>) {
     this.#pool = pool
     this.#prepare = prepare
+    this.#check = check
   }
 
   /** From now on every call is refused. */
@@ -58,7 +61,9 @@ export class Link {
       } catch (error) {
         const trouble = troubleOf(error)
         if (trouble === 'lost') return undefined
-        if (trouble !== 'met' || ++meetings > mostMeetings) throw toStoreError(error)
+        if (trouble === 'met' && ++meetings <= mostMeetings) continue
+        if (isMissing(error)) await this.hold(this.#check)
+        throw toStoreError(error)
       }
     }
   }

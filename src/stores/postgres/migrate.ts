@@ -22,14 +22,15 @@ export interface Installation {
  */
 export async function migrate(client: PgClient, schema: string): Promise<Installation> {
   const found = await readInstallation(client, schema)
-  if (found !== undefined && found.version >= schemaVersion) return expectKnown(found)
-  await ask(client, 'begin isolation level read committed') // to see, after the lock, what was made before it
+  if (found !== undefined && found.version >= schemaVersion) return expectKnown(found, schema)
+  // Whatever the defaults are: what another has done while we waited for the lock must be seen.
+  await ask(client, 'begin isolation level read committed read write')
   // The two-number form: single numbers are the ids of Que's jobs.
   await ask(client, `select pg_advisory_xact_lock(hashtext('jobferry migrate'), hashtext('${schema}'))`)
   const before = await readInstallation(client, schema)
   const version = before?.version ?? 0
   if (version < schemaVersion) {
-    const exists = await ask(client, `select nspname::text from pg_catalog.pg_namespace where nspname = '${schema}'`)
+    const exists = await ask(client, `select 1::text from pg_catalog.pg_namespace where nspname = '${schema}'`)
     if (exists.length === 0) await ask(client, `create schema "${schema}"`)
     for (const text of [...migrations.slice(version), ...functions]) await ask(client, inSchema(text, schema))
     await ask(
@@ -39,7 +40,7 @@ export async function migrate(client: PgClient, schema: string): Promise<Install
   }
   const after = await readInstallation(client, schema)
   await ask(client, 'commit')
-  return expectKnown(after)
+  return expectKnown(after, schema)
 }
 
 /**
@@ -60,19 +61,23 @@ export async function readInstallation(client: PgClient, schema: string): Promis
 }
 
 /** @throws StoreError unless the tables are those that this program knows */
-export function expectKnown(found: Installation | undefined): Installation {
+export function expectKnown(found: Installation | undefined, schema: string): Installation {
   if (found === undefined)
-    throw new StoreError(
-      'The database has no tables of jobferry in this schema. Run jobferry migrate, or open with migrate',
-      {
-        retryable: false,
-      },
-    )
-  if (found.version === schemaVersion) return found
-  const what = found.version > schemaVersion ? 'Update jobferry' : 'Run jobferry migrate'
-  throw new StoreError(`The tables have version ${found.version}; this jobferry knows ${schemaVersion}. ${what}`, {
-    retryable: false,
-  })
+    throw new StoreError(`${noTables(schema)}. Run jobferry migrate, or open with migrate`, { retryable: false })
+  const strange = strangeness(found, schema)
+  if (strange !== undefined) throw new StoreError(strange, { retryable: false })
+  return found
+}
+
+/** What is wrong with tables of another version, and what to do; `undefined` if they are of ours. */
+export function strangeness({ version }: Installation, schema: string): string | undefined {
+  if (version === schemaVersion) return undefined
+  const remedy = version > schemaVersion ? 'Update jobferry' : 'Run jobferry migrate'
+  return `The tables in schema "${schema}" have version ${version}; this jobferry knows ${schemaVersion}. ${remedy}`
+}
+
+export function noTables(schema: string): string {
+  return `The database has no tables of jobferry in schema "${schema}"`
 }
 
 async function ask(client: PgClient, text: string): Promise<readonly Row[]> {

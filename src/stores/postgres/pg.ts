@@ -96,6 +96,8 @@ async function load(): Promise<Pg> {
   try {
     return await import('pg')
   } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'ERR_MODULE_NOT_FOUND'))
+      throw new UsageError(`The package pg is installed, but cannot be loaded: ${String(cause)}`, { cause })
     throw new UsageError('PostgreSQL needs the package pg, which is not installed here. Run: npm install pg', { cause })
   }
 }

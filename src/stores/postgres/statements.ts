@@ -44,12 +44,16 @@ export function channelOf(schema: string): string {
   return `jobferry_${schema}`
 }
 
+/** Lets the commit of the statement it stands in not wait for the disk. */
+const relaxedIf = (condition: string): string =>
+  `case when ${condition}::boolean then set_config('synchronous_commit', 'off', true) end`
+
 /** `@` is the quoted schema. What takes more than one statement is a function in the schema: see functions/. */
 const texts: Readonly<Record<StatementName, string>> = {
   add: `select @.add($1::text[], $2::integer[], $3::integer[], $4::bigint[], $5::integer[], $6::bigint[], $7::text[], $8::text[],
-    $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::integer[], $15::integer[], $16::text, $17::text)`,
+    $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::integer[], $15::integer[], $16::text, $17::text), ${relaxedIf('$18')}`,
   insertBatches: `
-    select to_json(b.answers)::text, case when $4::text is not null then pg_notify($3::text, $4::text)::text end
+    select to_json(b.answers)::text, case when $4::text is not null then pg_notify($3::text, $4::text)::text end, ${relaxedIf('$5')}
     from @.insert_batches($1::json, $2::bigint) b`,
   exchange: `
     select * from @.exchange($1::text[], $2::integer[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::smallint[], $8::bigint[],
