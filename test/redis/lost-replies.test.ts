@@ -117,7 +117,7 @@ describe.each(clients)('a call through %s whose answer is lost', (client) => {
 
   it('is made on a new connection when the old one is silent', async () => {
     const proxy = await newProxy(inject('redis').url)
-    const store = await newStore({ url: proxy.url, client, timeout: 2_000 })
+    const store = await newStore({ url: proxy.url, client, timeout: 4_000 })
     await add(store, aJob())
     await proxy.blackHole()
     const adding = add(store, aJob())

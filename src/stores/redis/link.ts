@@ -94,9 +94,10 @@ export class Link {
   async #send(command: string, args: string[]): Promise<unknown> {
     const ms = this.#timeoutMs / 2
     const { promise, reject } = Promise.withResolvers<never>()
+    const sentAt = performance.now()
     const timer = setTimeout(() => {
       reject(new StoreError(`Redis has not answered for ${ms} ms`, { retryable: true }))
-      this.#giveUpSilent()
+      if (this.#answeredAt <= sentAt) this.#giveUp()
     }, ms)
     try {
       const answer = await Promise.race([this.wire.send(this.namespace, command, args), promise])
@@ -110,11 +111,14 @@ export class Link {
     }
   }
 
-  /** A connection can be silent for good, also while it is being made anew. */
+  /** A connection can be silent for good, also while it is being made anew: then no call gets as far as waiting for an answer. */
   #giveUpSilent(): void {
-    const now = performance.now()
-    if (now - this.#answeredAt < this.#timeoutMs / 2) return
-    this.#answeredAt = now
+    if (performance.now() - this.#answeredAt >= this.#timeoutMs / 2) this.#giveUp()
+  }
+
+  /** Many calls may find out at once: only the first counts. */
+  #giveUp(): void {
+    this.#answeredAt = performance.now()
     this.wire.reset()
   }
 

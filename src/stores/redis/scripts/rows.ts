@@ -1,6 +1,6 @@
 /**
- * Changes of rows, one by one, with everything that leads to them: made when a script needs it (`rowsOf()`), since it takes as long to make
- * as a small claim takes in all.
+ * Changes of rows, one by one, with everything that leads to them. Made when a script needs it (`rowsOf()`): Lua would make all of it anew
+ * at every call.
  *
  * The work is done on rows in memory, and what came of it is then written all at once (`commit`): whatever can be refused, or go wrong
  * because somebody else has put another type under one of our keys, does so before the first write.
