@@ -52,8 +52,8 @@ export interface RowLeft {
   readonly id: string
   readonly state: number
   readonly attempt: number
-  /** Whether it is left out of turn, waiting for its concurrency key. */
-  readonly parked: boolean
+  /** 1 if it is left out of turn, waiting for its concurrency key; otherwise 0. */
+  readonly parked: number
 }
 
 export interface Count {

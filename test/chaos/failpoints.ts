@@ -67,8 +67,8 @@ export class Failpoints {
   }
 
   /** Whether it may come to that around a commit in this call. */
-  armedIn(call: Call): boolean {
-    return this.#left > 0 && this.#part.arm?.point.startsWith(`${call}.`) === true
+  armedIn(name: Call): boolean {
+    return this.#left > 0 && this.#part.arm?.point.startsWith(`${name}.`) === true
   }
 
   /** Whether it will come to that with the next pass. */

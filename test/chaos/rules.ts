@@ -135,7 +135,7 @@ export function judgeDatabase({ rows, recount, faults, stats }: Remains, lives: 
   for (const fault of faults) complain('integrity', fault)
   for (const { id, state, attempt, parked } of rows) {
     const life = lives.byId.get(id)
-    if (life?.state !== state || life.attempt !== attempt || parked)
+    if (life?.state !== state || life.attempt !== attempt || parked !== 0)
       complain('integrity', `the row of job ${id} is not as the tape says`)
   }
   const counted = stats.flatMap(({ queue, tasks }) =>

@@ -260,7 +260,7 @@ class Play {
     const jobs = this.#memory.list({ limit: 1_000 })
     const due = jobs.flatMap((job) => instantOf(job) ?? []).toSorted((a, b) => a - b)
     const last = due[limit - 1] ?? -Infinity
-    return Math.max(limit, due.filter((at) => at <= last).length)
+    return Math.max(limit, due.filter((instant) => instant <= last).length)
   }
 
   /** The writes that these decisions come to, on the rows of each side; those that the core refuses are left out. */

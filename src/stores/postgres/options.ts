@@ -12,7 +12,7 @@ export interface PostgresOptions {
   /**
    * How durable a write is once it has returned. Default `{ enqueue: 'full', settle: 'relaxed' }`: an enqueue that returned is as durable as
    * the server's `synchronous_commit` makes it; of claims and settlements a crash of the server may undo the last, and their jobs then run
-   * again. One word sets both.
+   * again. Whatever else was stored (a cancellation, an edit, a retry) is as durable as an enqueue always. One word sets both.
    */
   readonly durability?: Durability | { readonly enqueue?: Durability; readonly settle?: Durability }
   /**

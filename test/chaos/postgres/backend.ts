@@ -42,7 +42,7 @@ async function prepare(plan: Plan, epoch: Instant): Promise<Ground> {
       tape: () => readTape(pool),
       effects: async () => await all('select job, lease from chaos.effect'),
       children: async () => await all('select parent, child from chaos.child_of'),
-      rows: async () => await all<RowLeft>('select id, state, attempt, parked from jobferry.job'),
+      rows: async () => await all<RowLeft>('select id, state, attempt, parked::integer from jobferry.job'),
       recount: async () =>
         await all<Count>(`
           select u.name as queue, l.task, j.state, count(*)::float8 as n
@@ -92,7 +92,10 @@ async function enter(part: Part, failpoints: Failpoints): Promise<Access> {
           const [enqueued] = await jobs.enqueueMany([child], { tx })
           await tx.query('insert into chaos.child_of values ($1, $2)', [job.id, enqueued?.id ?? null])
         }
-        if (job.createdAt % 2 === 0) return void (await job.transaction(write))
+        if (job.createdAt % 2 === 0) {
+          await job.transaction(write)
+          return
+        }
         await inTransaction(await pool.connect(), async (tx) => {
           await write(tx)
           await job.complete(undefined, { tx })

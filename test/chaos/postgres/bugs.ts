@@ -2,8 +2,9 @@ import type { SqlBugs } from '../bugs.ts'
 
 export const inSql: SqlBugs = {
   'unguarded write': [
-    ['where j.id = n.id and j.rev = n.rev', 'where j.id = n.id'],
-    ['where j.id = w.id and j.rev = w.decided_on', 'where j.id = w.id'],
+    [' and j.rev = n.rev and j.lease is not distinct from n.lease', ''],
+    [' and j.rev = n.rev and j.lease = n.lease', ''],
+    [' and j.rev = w.decided_on and j.lease is not distinct from w.decided_under', ''],
   ],
   'early rescue': [['r.lease_until <= $1::bigint order', 'r.lease_until - 800 <= $1::bigint order']],
   'busy key ignored': [

@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 
 import { SqliteStore } from '../../../src/stores/sqlite/index.ts'
-import type { Access, Backend, Count, Ground, RowLeft } from '../backend.ts'
+import type { Access, Backend, Count, Ground, Records, RowLeft } from '../backend.ts'
 import type { Failpoints } from '../failpoints.ts'
 import { files, type Part, type Plan } from '../plan.ts'
 import { Handle } from './handle.ts'
@@ -16,35 +16,31 @@ async function prepare({ dir }: Plan): Promise<Ground> {
   await store.migrate()
   startTape(file)
   const db = new DatabaseSync(file)
-  const all = <Row>(sql: string): readonly Row[] => db.prepare(sql).all() as unknown as readonly Row[]
+  const all = (sql: string): readonly unknown[] => db.prepare(sql).all()
   return {
     address: file,
     store,
     records: {
-      drained: async () =>
-        all<{ n: number }>('select exists (select 1 from jobferry_job where state < 2) n')[0]?.n === 0,
+      drained: async () => all('select 1 from jobferry_job where state < 2 limit 1').length === 0,
       tape: async function* () {
         yield* readTape(db)
       },
-      effects: async () => all('select job, lease from effect'),
-      children: async () => all('select parent, child from child_of'),
-      rows: async () =>
-        all<Omit<RowLeft, 'parked'> & { parked: number }>('select id, state, attempt, parked from jobferry_job').map(
-          (row) => ({ ...row, parked: row.parked !== 0 }),
-        ),
+      effects: async () => all('select job, lease from effect') as Awaited<ReturnType<Records['effects']>>,
+      children: async () => all('select parent, child from child_of') as Awaited<ReturnType<Records['children']>>,
+      rows: async () => all('select id, state, attempt, parked from jobferry_job') as readonly RowLeft[],
       recount: async () =>
-        all<Count>(`
+        all(`
           select queue.name queue, task, state, count(*) n
           from jobferry_job job join jobferry_lane lane on lane.id = job.lane join jobferry_queue queue on queue.id = lane.queue
-          group by 1, 2, 3`),
-      faults: async () =>
-        all<{ integrity_check: string }>('pragma integrity_check').flatMap(({ integrity_check: word }) =>
-          word === 'ok' ? [] : [word],
-        ),
+          group by 1, 2, 3`) as readonly Count[],
+      faults: async () => {
+        const words = all('pragma integrity_check') as readonly { readonly integrity_check: string }[]
+        return words.map((row) => row.integrity_check).filter((word) => word !== 'ok')
+      },
     },
     [Symbol.asyncDispose]: async () => {
       db.close()
-      await store.close()
+      store.close()
     },
   }
 }

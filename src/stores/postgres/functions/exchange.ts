@@ -64,7 +64,7 @@ begin
   if control_bell is not null then
     perform pg_notify(channel, control_bell);
   end if;
-  return query select null::text, -1, null::bigint, 0, 0, 0, 0::bigint, case when freed then 'freed' end, 
+  return query select null::text, -1, null::bigint, 0, 0, 0, 0::bigint, case when freed then 'freed' end,
     json_build_object('refused', to_json(refused), 'current', current)::text;
 end
 $fn$;`
