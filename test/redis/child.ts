@@ -1,7 +1,7 @@
 // A worker process of kills.test.ts: works what comes, and says each number that a run has ended with on a line of its own.
 import { open, task } from '../../src/index.ts'
 
-const [, , url = '', namespace = ''] = process.argv
+const [, , url = '', namespace = '', leaseMs = ''] = process.argv
 const jobs = await open(url, { namespace, logger: false, timeout: '20s' })
 const note = task<number>({
   name: 'note',
@@ -12,5 +12,5 @@ const note = task<number>({
     process.stdout.write(`${n}\n`)
   },
 })
-jobs.work([note], { concurrency: 10, lease: 1_000, poll: 1_000 })
+jobs.work([note], { concurrency: 10, lease: Number(leaseMs), poll: 1_000 })
 process.stdout.write('ready\n')
