@@ -13,6 +13,7 @@ function mayImport(file) {
   if (layer === 'core') return ['core/']
   if (layer === 'runtime') return ['core/', 'runtime/', 'store.ts']
   if (file === 'stores/postgres/pg.ts') return ['stores/postgres/', 'core/', 'pg'] // loads the driver, when it is needed
+  if (file === 'stores/redis/connect.ts') return ['stores/redis/', 'core/', 'ioredis', 'redis'] // as much
   if (layer === 'stores') return ['core/', 'store.ts', 'migrate.ts', `stores/${store}/`, 'node:']
   if (file === 'store.ts' || file === 'awaitable.ts') return ['core/', 'store.ts']
   return [''] // anything

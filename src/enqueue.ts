@@ -67,13 +67,13 @@ export function prepare(entry: Entry, ids: Ids, now: Instant, parent: string | u
   })
 }
 
-/** @throws UsageError when a validator needs time: a synchronous transaction has none */
+/** @throws UsageError when a validator needs time: a synchronous transaction and a pipeline have none */
 export function prepareNow(entry: Entry, ids: Ids, now: Instant, parent: string | undefined): Prepared {
   const prepared = prepare(entry, ids, now, parent)
   if (!(prepared instanceof Promise)) return prepared
   prepared.catch(() => undefined) // refused below, whatever it comes to
   throw new UsageError(
-    `The validator of task "${entry.task.name}" is asynchronous, so its jobs cannot be enqueued in a synchronous transaction`,
+    `The validator of task "${entry.task.name}" is asynchronous, so its jobs cannot be enqueued in a synchronous transaction or a pipeline`,
   )
 }
 

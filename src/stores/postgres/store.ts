@@ -99,7 +99,9 @@ export class PostgresStore implements Store<object> {
       timeoutMs: settings.timeoutMs,
     })
     const listens = settings.notify && driver !== undefined
-    this.capabilities = new Set(capabilities.filter((capability) => capability !== 'listen' || listens))
+    this.capabilities = new Set(
+      capabilities.filter((capability) => capability !== 'pipeline' && (capability !== 'listen' || listens)),
+    )
     this.#link = new Link(this.#connections, settings.prepare, async (client) => void (await this.#read(client)))
     this.#statements = makeStatements(settings.schema)
     this.#lanes = new Lanes(async (text, values) => await this.#link.run(this.#unnamed(text), values))

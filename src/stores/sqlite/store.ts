@@ -287,7 +287,8 @@ export class SqliteStore implements Store<SqliteHandle> {
  * would keep the lease it is to be completed under from being renewed. Callers with a synchronous transaction of their own do better.
  */
 function capabilitiesOf(file: string): ReadonlySet<Capability> {
-  const lacks: readonly Capability[] = file === ':memory:' ? ['transaction', 'connection'] : ['connection']
+  const lacks: readonly Capability[] =
+    file === ':memory:' ? ['transaction', 'connection', 'pipeline'] : ['connection', 'pipeline']
   return new Set(capabilities.filter((capability) => !lacks.includes(capability)))
 }
 
