@@ -9,10 +9,11 @@ const mostInGroup = 2_000
 /** How many jobs one call may add: five hex digits number them. */
 export const mostInCall = 0x10_00_00
 
-/** Ends of runs that share a lane, a revision and a fate: `-` for removed, or where they are kept. */
+/** Ends of runs that share a lane, a revision, a lease and a fate: `-` for removed, or where they are kept. */
 interface Ends {
   readonly lane: string
   readonly rev: string
+  readonly lease: string
   readonly place: string
   readonly ids: string[]
   readonly rows: string[]
@@ -41,11 +42,11 @@ export class Writes {
         others.push(i)
         continue
       }
-      const [lane, rev] = [toLane(before), toRev(before.rev)]
-      const key = `${rev}${place}${lane}`
+      const [lane, rev, lease] = [toLane(before), toRev(before.rev), toLease(before)]
+      const key = `${rev}${place}${lease}\n${lane}`
       let group = latest.get(key)
       if (group === undefined || group.ids.length >= mostInGroup) {
-        group = { lane, rev, place, ids: [], rows: [], forgets: [], at: [] }
+        group = { lane, rev, lease, place, ids: [], rows: [], forgets: [], at: [] }
         latest.set(key, group)
         groups.push(group)
       }
@@ -56,8 +57,8 @@ export class Writes {
       group.forgets.push(after.forgetAt === undefined ? '' : String(after.forgetAt))
     }
     this.args.push(String(groups.length))
-    for (const { lane, rev, place, ids, rows, forgets, at } of groups) {
-      this.args.push(lane, rev, place, String(ids.length), ...ids, ...rows, ...forgets)
+    for (const { lane, rev, lease, place, ids, rows, forgets, at } of groups) {
+      this.args.push(lane, rev, lease, place, String(ids.length), ...ids, ...rows, ...forgets)
       this.#order.push(...at)
     }
     this.args.push(String(others.length))
@@ -150,10 +151,16 @@ export function toClaim({ now, until, lease, limit, tasks, queues }: ClaimReques
 
 const stored: WriteResult = { ok: true }
 
+/** A server that has lost its last moments makes a revision again: only the lease tells two runs apart then (docs/decisions/011). */
+function toLease({ lease }: Job): string {
+  return lease === undefined ? '' : escape(lease)
+}
+
 function pushWrite(args: string[], { before, after }: Write): void {
   args.push(
     before.id,
     toRev(before.rev),
+    toLease(before),
     after === undefined ? '' : toRow(after),
     after === undefined ? '' : toHeld(after),
   )

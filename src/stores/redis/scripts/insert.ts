@@ -72,8 +72,8 @@ return 1
 `
 
 /**
- * Adds jobs and applies writes batch by batch, each all or none. `ARGV[3]` is now; then, for each batch: how many writes (id, rev, row,
- * held), and how many jobs (place in the call, keep or refuse, id, row, held). Answers, for each batch, whether it was stored, and whom
+ * Adds jobs and applies writes batch by batch, each all or none. `ARGV[3]` is now; then, for each batch: how many writes (id, rev, lease,
+ * row, held), and how many jobs (place in the call, keep or refuse, id, row, held). Answers, for each batch, whether it was stored, and whom
  * its jobs met: which, id, row, held.
  */
 const insertBatchesLua = `${frameLua}${rowsLua}
@@ -88,7 +88,7 @@ local ids, scan = {}, 5
 for _ = 1, tonumber(ARGV[4]) do
   for _ = 1, tonumber(ARGV[scan]) do
     ids[#ids + 1] = ARGV[scan + 1]
-    scan = scan + 4
+    scan = scan + 5
   end
   scan = scan + 1
   for _ = 1, tonumber(ARGV[scan]) do
@@ -114,11 +114,11 @@ for batch = 1, tonumber(ARGV[4]) do
   local n = tonumber(ARGV[at])
   for _ = 1, n do
     local id = ARGV[at + 1]
-    if lost[id] or not write(id, ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]) then
+    if lost[id] or not write(id, ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]) then
       lost[id] = true
       ok = false
     end
-    at = at + 4
+    at = at + 5
   end
   at = at + 1
   n = tonumber(ARGV[at])

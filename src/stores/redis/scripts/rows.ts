@@ -91,11 +91,11 @@ local function makeRows()
     end
   end
 
-  -- Stores a row decided on revision rev; an empty text removes it. Says whether it did. A key that another holds is gone without.
-  local function write(id, rev, text, held)
+  -- Stores a row decided on revision rev and under a lease (none: empty); an empty text removes it. Says whether it did. A key that another holds is gone without.
+  local function write(id, rev, lease, text, held)
     local row = get(id)
     if held == '' then held = false end
-    if not row or row.rev ~= rev then
+    if not row or row.rev ~= rev or (row.held and match(row.held, '^.........([^\\n]*)') or '') ~= lease then
       -- Asked a second time, what is as it was to be was done the first time.
       return replay and ((text == '' and not row) or (row and text == sub(row.text, 17) and held == row.held))
     end

@@ -3,8 +3,8 @@ import { rowsLua } from './rows.ts'
 
 /**
  * Writes as `apply` takes them, from `ARGV[from]` on. First the ends of runs that no index but the usual knows of, in groups of one lane,
- * revision and fate: lane, rev, `-` for removed or where they are kept (`completed:`), how many, their ids; of those kept also their rows,
- * with seq, and then when each is to be forgotten. Then all others in order: id, rev, row, held. Answers with the refused: which, row, held.
+ * revision, lease and fate: lane, rev, lease, `-` for removed or where they are kept (`completed:`), how many, their ids; of those kept also their rows,
+ * with seq, and then when each is to be forgotten. Then all others in order: id, rev, lease, row, held. Answers with the refused: which, row, held.
  *
  * Nothing is written before everything has been decided. The ends of runs are a handful of commands for all of them. `running` gathers by
  * how many fewer run in each lane; whoever calls writes it.
@@ -26,15 +26,15 @@ local function settle(from)
   end
 
   for g = 1, tonumber(ARGV[from]) do
-    local lane, rev, place, n = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
+    local lane, rev, lease, place, n = ARGV[at], ARGV[at + 1], ARGV[at + 2] .. '\\n', ARGV[at + 3], tonumber(ARGV[at + 4])
     local kept = place ~= '-'
-    local first = at + 3
+    local first, leaseTo = at + 4, 9 + #lease
     local ids, texts, forgets, marks, m = {}, {}, {}, {}, 0
     local helds = call('hmget', ns .. 'held', unpack(ARGV, first + 1, first + n))
     for i = 1, n do
       local id, held = ARGV[first + i], helds[i]
       local text = kept and ARGV[first + n + i]
-      if held and sub(held, 1, 8) == rev then
+      if held and sub(held, 1, 8) == rev and sub(held, 10, leaseTo) == lease then
         m = m + 1
         ids[m] = id
         if kept then
@@ -67,12 +67,12 @@ local function settle(from)
   local others = tonumber(ARGV[at])
   if others > 0 then
     local careful, ids, lost = rowsOf(), {}, {}
-    for i = 1, others do ids[i] = ARGV[at - 3 + 4 * i] end
+    for i = 1, others do ids[i] = ARGV[at - 4 + 5 * i] end
     careful.load(ids)
-    for i = at + 1, at + 4 * others, 4 do
+    for i = at + 1, at + 5 * others, 5 do
       local id = ARGV[i]
       -- What builds on a refused write may have the right rev by chance, but was decided on a row that never was.
-      if lost[id] or not careful.write(id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) then
+      if lost[id] or not careful.write(id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]) then
         lost[id] = true
         refuse(id)
       end
