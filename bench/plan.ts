@@ -124,3 +124,16 @@ export const postgresQuickPlan: Plan = {
   orderMs: 10_000,
   totalMs: 55_000,
 }
+
+/** Ends within a minute. */
+export const redisQuickPlan: Plan = {
+  ...quickPlan,
+  sliceMs: 60,
+  pickups: 40,
+  warmUp: [500, 8_000],
+  sizes: [sizes[0], { work: 'growth-100k', waiting: 100_000 }, { work: 'growth-1m', waiting: 1_000_000 }],
+  fillMs: 6_000,
+  claimsMs: 400,
+  orderMs: 10_000,
+  totalMs: 55_000,
+}
