@@ -2,11 +2,13 @@ import type { Capability } from './core/capability.ts'
 import { UnsupportedError, UsageError } from './core/errors.ts'
 import { show } from './core/expect.ts'
 import { type Ids, makeIds } from './core/id.ts'
+import type { Write } from './core/lifecycle.ts'
 import { Logbook } from './logbook.ts'
+import { Batcher } from './runtime/batcher.ts'
 import type { Clock } from './runtime/clock.ts'
 import { Events } from './runtime/events.ts'
 import { StoreClock } from './runtime/store-clock.ts'
-import type { Awaitable, OwnTransaction, Store } from './store.ts'
+import type { Awaitable, OwnTransaction, Store, WriteResult } from './store.ts'
 import { atOnce, isSync } from './sync-transaction.ts'
 import type { AnyTask, ResolvedPolicy } from './task.ts'
 import { TxLine } from './tx-line.ts'
@@ -18,6 +20,8 @@ export class Ferry {
   readonly events: Events = new Events()
   readonly ids: Ids
   readonly logbook: Logbook
+  /** Writes of single jobs; those made in one turn of the event loop share a trip to the store. */
+  readonly writes: Batcher<Write, WriteResult>
   readonly #txLine = new TxLine()
   readonly #policies = new Map<string, ResolvedPolicy>()
   #closed = false
@@ -27,6 +31,7 @@ export class Ferry {
     this.clock = clock
     this.ids = makeIds(() => clock.random())
     this.logbook = new Logbook(store, clock, this.events)
+    this.writes = new Batcher(clock, (writes) => store.apply(writes, clock.now()))
   }
 
   /** Remembers a task's policy: others may have to decide for its jobs. @throws UsageError unless it is a task */

@@ -38,6 +38,17 @@ const ways: readonly (readonly [string, (held: HeldJob) => Promise<boolean>, obj
 ]
 
 describe.each(sources)('a job held by hand on the %s store', (source) => {
+  it('shares its trip to the store with what ends in the same turn, each with an answer of its own', async () => {
+    await using sim = await simulate(source)
+    await sim.jobs.enqueueMany(Array.from({ length: 20 }, () => note.with('a')))
+    const held = await sim.jobs.leaseMany({ limit: 20 })
+    const before = sim.count('apply')
+    const answers = await Promise.all([...held.map((job) => job.complete()), ...held.map((job) => job.complete())])
+    expect(answers).toEqual([...held.map(() => true), ...held.map(() => false)])
+    expect(sim.count('apply') - before).toBe(1)
+    await expect(sim.jobs.stats()).resolves.toMatchObject([{ counts: { completed: 20, pending: 0, running: 0 } }])
+  })
+
   it.each(ways)('can %s, once', async (_, end, row) => {
     await using sim = await simulate(source)
     const held = await take(sim)

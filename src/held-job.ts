@@ -149,7 +149,9 @@ export class HeldJob {
       now,
       clock.random(),
     )
-    return andThen(this.#ferry.store.apply([write], now, tx), ([answer]) => {
+    const { store, writes } = this.#ferry
+    const stored = tx === undefined ? writes.add(write) : andThen(store.apply([write], now, tx), ([answer]) => answer)
+    return andThen(stored, (answer) => {
       if (answer?.ok === true) {
         this.#ended = tx === undefined // a caller's transaction may yet roll back; if it commits, the store refuses what comes later
         return true

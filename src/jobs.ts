@@ -285,6 +285,7 @@ export class Jobs {
     this.#ferry.close()
     await Promise.all([...this.#workers].map((worker) => worker.stop(options)))
     await this.#enqueuer.idle()
+    await this.#ferry.writes.idle()
     await this.#ferry.logbook.flush()
     await this.#ferry.store.close()
   }

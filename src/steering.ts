@@ -129,8 +129,8 @@ export class Steering {
       const now = this.#clock.now()
       const write = decide(job, now)
       if (write === undefined) return job
-      const [result] = await this.#store.apply([write], now)
-      if (result?.ok !== false) return job
+      const result = await this.#ferry.writes.add(write)
+      if (result.ok) return job
       job = result.current
     }
     throw new StoreError(`Job ${id} keeps changing. Try again`, { retryable: true })

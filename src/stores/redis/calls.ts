@@ -1,13 +1,25 @@
-import type { Job } from '../../core/job.ts'
+import { finished, type Job } from '../../core/job.ts'
 import type { Write } from '../../core/lifecycle.ts'
 import type { Batch, BatchResult, ClaimRequest, WriteResult } from '../../store.ts'
 import { escape, toHeld, toJob, toLane, toList, toRev, toRow, toText } from './row.ts'
 
 /** The most jobs of one lane and revision in one group of removals: Lua's stack holds no more arguments. */
-const mostInGroup = 5_000
+const mostInGroup = 2_000
 
 /** How many jobs one call may add: five hex digits number them. */
 export const mostInCall = 0x10_00_00
+
+/** Ends of runs that share a lane, a revision and a fate: `-` for removed, or where they are kept. */
+interface Ends {
+  readonly lane: string
+  readonly rev: string
+  readonly place: string
+  readonly ids: string[]
+  readonly rows: string[]
+  readonly forgets: string[]
+  /** Where each stands among the writes given. */
+  readonly at: number[]
+}
 
 /** Writes in the form that `scripts/settle.ts` takes, and the way back from its answer. */
 export class Writes {
@@ -16,35 +28,37 @@ export class Writes {
   /** Where each write, in the order of the script, stands among those given. */
   readonly #order: number[] = []
 
-  constructor(writes: readonly Write[]) {
+  /** @param turns the seq of jobs that were claimed here: with it the end of a run can be kept without a look at its row */
+  constructor(writes: readonly Write[], turns: WeakMap<Job, string>) {
     this.#given = writes
-    const groups = new Map<
-      string,
-      { readonly lane: string; readonly rev: string; readonly ids: string[]; readonly at: number[] }
-    >()
+    const groups: Ends[] = []
+    const latest = new Map<string, Ends>()
     const others: number[] = []
     const repeated = idsTwice(writes)
     for (const [i, { before, after }] of writes.entries()) {
-      if (after !== undefined || !isPlainRun(before) || repeated.has(before.id)) {
+      const place = repeated.has(before.id) ? undefined : placeOf(before, after, turns)
+      if (place === undefined) {
         others.push(i)
         continue
       }
       const [lane, rev] = [toLane(before), toRev(before.rev)]
-      const key = `${rev}${lane}`
-      const group = groups.get(key)
+      const key = `${rev}${place}${lane}`
+      let group = latest.get(key)
       if (group === undefined || group.ids.length >= mostInGroup) {
-        if (group !== undefined) groups.set(`${key}\n${i}`, group)
-        groups.set(key, { lane, rev, ids: [before.id], at: [i] })
-      } else {
-        group.ids.push(before.id)
-        group.at.push(i)
+        group = { lane, rev, place, ids: [], rows: [], forgets: [], at: [] }
+        latest.set(key, group)
+        groups.push(group)
       }
+      group.ids.push(before.id)
+      group.at.push(i)
+      if (after === undefined) continue
+      group.rows.push((turns.get(before) ?? '') + toRow(after))
+      group.forgets.push(after.forgetAt === undefined ? '' : String(after.forgetAt))
     }
-    this.args.push(String(groups.size))
-    for (const { lane, rev, ids, at } of groups.values()) {
-      this.args.push(lane, rev, String(ids.length))
-      for (const id of ids) this.args.push(id)
-      for (const i of at) this.#order.push(i)
+    this.args.push(String(groups.length))
+    for (const { lane, rev, place, ids, rows, forgets, at } of groups) {
+      this.args.push(lane, rev, place, String(ids.length), ...ids, ...rows, ...forgets)
+      this.#order.push(...at)
     }
     this.args.push(String(others.length))
     for (const i of others) {
@@ -145,9 +159,20 @@ function pushWrite(args: string[], { before, after }: Write): void {
   )
 }
 
-/** Whether nothing leads to the running job but what leads to every one. */
-function isPlainRun({ state, unique, concurrencyKey, parent }: Job): boolean {
-  return state === 'running' && unique === undefined && concurrencyKey === undefined && parent === undefined
+/**
+ * Where the end of a run is kept, `-` for nowhere, if nothing leads to the job but what leads to every one, before and after; `undefined` for
+ * any other write.
+ */
+function placeOf(before: Job, after: Job | undefined, turns: WeakMap<Job, string>): string | undefined {
+  if (before.state !== 'running' || !isPlain(before)) return undefined
+  if (after === undefined) return '-'
+  if (!finished(after.state) || !isPlain(after) || !turns.has(before) || toLane(after) !== toLane(before))
+    return undefined
+  return `${after.state}:`
+}
+
+function isPlain({ unique, concurrencyKey, parent }: Job): boolean {
+  return unique === undefined && concurrencyKey === undefined && parent === undefined
 }
 
 function idsTwice(writes: readonly Write[]): ReadonlySet<string> {

@@ -39,6 +39,7 @@ export class IoRedisWire implements Wire {
   readonly #another: MakeIoRedis
   readonly #owned: boolean
   lastError: unknown
+  connections = 0
 
   constructor(client: IoRedisHandle, another: MakeIoRedis, owned: boolean) {
     this.#client = client
@@ -46,6 +47,7 @@ export class IoRedisWire implements Wire {
     this.#owned = owned
     this.cluster = client.isCluster === true
     this.keyPrefix = client.options.keyPrefix ?? ''
+    client.on('connect', () => this.connections++)
     if (owned) client.on('error', (error) => (this.lastError = error))
   }
 

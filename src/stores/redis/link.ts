@@ -32,9 +32,11 @@ export class Link {
     this.#timeoutMs = timeoutMs
   }
 
-  async run(script: Script, args: readonly string[]): Promise<unknown> {
+  /** @param noting told, for each attempt, on which connection it is made */
+  async run(script: Script, args: readonly string[], noting?: (connection: number) => void): Promise<unknown> {
     const call = (replay: boolean): string[] => [this.#caller, replay ? '1' : '0', ...args]
     return await this.#persist(async (replay) => {
+      noting?.(this.wire.connections)
       try {
         return await this.#send('EVALSHA', [script.digest, '1', this.namespace, ...call(replay)])
       } catch (error) {

@@ -1,16 +1,23 @@
-import { StoreError } from '../../core/errors.ts'
+import { StoreError, UsageError } from '../../core/errors.ts'
 import { atLeast, info, versionOf } from './info.ts'
 import type { Link } from './link.ts'
+import type { RedisSettings } from './options.ts'
 import { toText } from './row.ts'
 
 /** The layout of the keys that this program knows. */
 export const layoutVersion = 1
 
-/** @throws StoreError when the server is older than 6.2 or cannot be reached */
-export async function expectVersion(link: Link): Promise<void> {
+/** @throws StoreError when the server is older than the settings need, or cannot be reached · UsageError for `confirm` with a cluster */
+export async function expectServer(link: Link, { confirm }: RedisSettings): Promise<void> {
+  if (confirm !== undefined && link.wire.cluster)
+    throw new UsageError(
+      '`confirm` is for one server with its replicas: a client of a cluster does not say which connection it uses',
+    )
   const { name, version } = versionOf(await info(link, 'server'))
-  if (atLeast(version, 6, 2)) return
-  throw new StoreError(`Expected Redis 6.2 or later, or Valkey, got ${name}`, { retryable: false })
+  const [major, minor] = confirm?.disk === true ? [7, 2] : [6, 2]
+  if (atLeast(version, major, minor)) return
+  const why = confirm?.disk === true ? ' for `confirm.disk`' : ''
+  throw new StoreError(`Expected Redis ${major}.${minor} or later, or Valkey${why}, got ${name}`, { retryable: false })
 }
 
 /**

@@ -44,12 +44,14 @@ export class NodeRedisWire implements Wire {
   readonly #owned: boolean
   #closed = false
   lastError: unknown
+  connections = 0
 
   /** @param owned whether the client was made for us, and ends with us */
   constructor(client: NodeRedisHandle, owned: boolean) {
     this.#client = client
     this.#owned = owned
     if (owned) this.#hear(client)
+    else client.on('connect', () => this.connections++)
   }
 
   async connect(): Promise<void> {
@@ -98,6 +100,7 @@ export class NodeRedisWire implements Wire {
 
   #hear(client: NodeRedisHandle): void {
     client.on('error', (error) => (this.lastError = error))
+    client.on('connect', () => this.connections++)
   }
 }
 
@@ -109,12 +112,14 @@ export class NodeRedisClusterWire implements Wire {
   readonly #owned: boolean
   #closed = false
   lastError: unknown
+  connections = 0
 
   /** @param owned whether the client was made for us, and ends with us */
   constructor(client: NodeRedisClusterHandle, owned: boolean) {
     this.#client = client
     this.#owned = owned
     if (owned) this.#hear(client)
+    else client.on('connect', () => this.connections++)
   }
 
   async connect(): Promise<void> {
@@ -163,6 +168,7 @@ export class NodeRedisClusterWire implements Wire {
 
   #hear(client: NodeRedisClusterHandle): void {
     client.on('error', (error) => (this.lastError = error))
+    client.on('connect', () => this.connections++)
   }
 }
 

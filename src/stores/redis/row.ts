@@ -111,6 +111,11 @@ export function fromRow(id: string, row: string): Job {
   }
 }
 
+/** When it was added, among all: what the scripts have put before the row. */
+export function toTurn(row: string): string {
+  return row.slice(0, 16)
+}
+
 /** A revision as the scripts compare it: eight hex digits. */
 export function toRev(rev: number): string {
   return rev.toString(16).padStart(8, '0')

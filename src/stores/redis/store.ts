@@ -29,11 +29,11 @@ import { confirmed } from './confirm.ts'
 import { toWire } from './connect.ts'
 import { Link } from './link.ts'
 import { listJobs } from './list.ts'
-import { expectVersion, prepare } from './migrate.ts'
+import { expectServer, prepare } from './migrate.ts'
 import { appendTo } from './pipeline.ts'
 import { type RedisOptions, type RedisSettings, redisSettings } from './options.ts'
 import { report } from './report.ts'
-import { escape, fromRow, toJob, toList, toLogLine, toLogText, toOptionalNumber, toText } from './row.ts'
+import { escape, fromRow, toJob, toList, toLogLine, toLogText, toOptionalNumber, toText, toTurn } from './row.ts'
 import { scripts } from './script.ts'
 import { toQueueStats } from './stats.ts'
 import type { Wire } from './wire.ts'
@@ -58,6 +58,8 @@ export class RedisStore implements Store {
   readonly settings: RedisSettings
   readonly #link: Link
   readonly #bells: Bells
+  /** The seq of jobs that were claimed here. */
+  readonly #turns = new WeakMap<Job, string>()
   #closed = false
 
   /** Use `RedisStore.open`: it loads the client library, and connects. */
@@ -69,14 +71,14 @@ export class RedisStore implements Store {
     this.#bells = new Bells(wire, `${wire.keyPrefix}${namespace}bell`, caller, settings.timeoutMs)
   }
 
-  /** @throws UsageError when neither client library is installed · StoreError when the server cannot be reached, or is older than 6.2 */
+  /** @throws UsageError when neither client library is installed · StoreError when the server cannot be reached, or is too old */
   static async open(options: RedisOptions): Promise<RedisStore> {
     const settings = redisSettings(options)
     const wire = await toWire(settings)
     const store = new RedisStore(wire, settings)
     void wire.connect().catch(() => undefined) // the first call finds out, and waits
     try {
-      await expectVersion(store.#link)
+      await expectServer(store.#link, settings)
     } catch (error) {
       await store.close()
       throw error
@@ -106,8 +108,11 @@ export class RedisStore implements Store {
     if (batches.every((batch) => batch.jobs.length === 0 && (batch.writes ?? []).length === 0))
       return batches.map(() => allAdded)
     const add = toAdd(batches)
-    const results = add === undefined ? await this.#insertCarefully(batches, now) : await this.#add(batches, add)
-    if (this.settings.confirm !== undefined) await confirmed(this.#link, this.settings.confirm)
+    let connection = 0
+    const noting = (number: number): void => void (connection = number)
+    const results =
+      add === undefined ? await this.#insertCarefully(batches, now, noting) : await this.#add(batches, add, noting)
+    if (this.settings.confirm !== undefined) await confirmed(this.#link, this.settings.confirm, connection)
     return results
   }
 
@@ -122,7 +127,7 @@ export class RedisStore implements Store {
     this.#expectOpen()
     const settle = request.settle ?? []
     checkRows(rowsOf(settle))
-    const writes = new Writes(settle)
+    const writes = new Writes(settle, this.#turns)
     const jobs: Job[] = []
     let asked = request
     let args = writes.args
@@ -135,7 +140,11 @@ export class RedisStore implements Store {
       const before = asked === request ? undefined : new Set(jobs.map(({ id }) => id)) // a replay finds all of this lease
       for (let i = 0; i < taken.length; i += 2) {
         const id = toText(taken[i])
-        if (before?.has(id) !== true) jobs.push(toClaimed(id, toText(taken[i + 1]), request))
+        if (before?.has(id) === true) continue
+        const row = toText(taken[i + 1])
+        const job = toClaimed(id, row, request)
+        this.#turns.set(job, toTurn(row))
+        jobs.push(job)
       }
       if (answer[4] !== 1) return { jobs, settled, nextRunAt: toOptionalNumber(toText(answer[3])) }
       asked = rest(request, jobs)
@@ -147,7 +156,7 @@ export class RedisStore implements Store {
     this.#expectOpen()
     checkRows(rowsOf(writes))
     if (writes.length === 0) return []
-    const call = new Writes(writes)
+    const call = new Writes(writes, this.#turns)
     const [bells, refused] = toList(await this.#link.run(scripts.apply, call.args))
     this.#ring(bells)
     return call.results(refused)
@@ -249,14 +258,22 @@ export class RedisStore implements Store {
     return (seconds ?? 0) * 1_000 + Math.floor((microseconds ?? 0) / 1_000)
   }
 
-  async #add(batches: readonly Batch[], args: readonly string[]): Promise<readonly BatchResult[]> {
-    await this.#link.run(scripts.add, args)
+  async #add(
+    batches: readonly Batch[],
+    args: readonly string[],
+    noting: (connection: number) => void,
+  ): Promise<readonly BatchResult[]> {
+    await this.#link.run(scripts.add, args, noting)
     this.#bells.ring('jobs')
     return batches.map(() => allAdded)
   }
 
-  async #insertCarefully(batches: readonly Batch[], now: Instant): Promise<readonly BatchResult[]> {
-    const [bells, results] = toList(await this.#link.run(scripts.insert, [String(now), ...toInsert(batches)]))
+  async #insertCarefully(
+    batches: readonly Batch[],
+    now: Instant,
+    noting: (connection: number) => void,
+  ): Promise<readonly BatchResult[]> {
+    const [bells, results] = toList(await this.#link.run(scripts.insert, [String(now), ...toInsert(batches)], noting))
     this.#ring(bells)
     return toList(results).map(toBatchResult)
   }

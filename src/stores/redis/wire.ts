@@ -8,6 +8,8 @@ export interface Wire {
   readonly cluster: boolean
   /** What comes before the names of our keys by an option of the caller's own handle. */
   readonly keyPrefix: string
+  /** How many connections there have been: a changed number says that something was sent on another one. */
+  readonly connections: number
   /** Why there is no connection, as far as the library has said. */
   readonly lastError: unknown
   /** Connects for the first time; later breaks are mended by themselves. */

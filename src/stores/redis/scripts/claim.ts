@@ -1,4 +1,5 @@
-import { commitLua, rowsLua } from './rows.ts'
+import { frameLua } from './frame.ts'
+import { rowsLua } from './rows.ts'
 import { settleLua } from './settle.ts'
 
 /**
@@ -10,7 +11,7 @@ import { settleLua } from './settle.ts'
  * The head of each lane is in claim order; lanes of one rank are merged. Jobs whose concurrency key is busy are set aside (`parked`)
  * until a write lets the first of them back, so that a backlog behind one key is walked over once, not at every claim.
  */
-export const claimLua = `${rowsLua}${commitLua}${settleLua}
+export const claimLua = `${frameLua}${rowsLua}${settleLua}
 local now, leaseUntil, lease, limit = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local mostParked = 5000
 
@@ -36,7 +37,9 @@ end
 
 -- A full server must still drain: once a script has written, it may go on writing.
 call('unlink', ns)
+local open = call('zrange', ns .. 'open', 0, -1, 'withscores')
 local refused = settle(at)
+if made then open = call('zrange', ns .. 'open', 0, -1, 'withscores') end
 local bells = ring()
 
 -- Asked a second time: what the first time took is found by its lease.
@@ -48,11 +51,13 @@ if replay then
       found[#found + 1] = call('get', ns .. 'job:' .. all[i])
     end
   end
-  if #found > 0 then return { bells, refused, found, '', 0 } end
+  if #found > 0 then
+    for lane, by in pairs(running) do count('running', lane, by) end
+    return { bells, refused, found, '', 0 }
+  end
 end
 
 local lanes, leftOfQueue, limited = {}, {}, false
-local open = call('zrange', ns .. 'open', 0, -1, 'withscores')
 for i = 1, #open, 2 do
   local lane = open[i]
   local queue, task = match(lane, '^([^:]*):([^:]*):')
@@ -72,10 +77,10 @@ for i = 1, #open, 2 do
 end
 
 if limited then
-  local running = call('hgetall', ns .. 'running')
-  for i = 1, #running, 2 do
-    local queue = match(running[i], '^[^:]*')
-    if leftOfQueue[queue] then leftOfQueue[queue] = leftOfQueue[queue] - running[i + 1] end
+  local all = call('hgetall', ns .. 'running')
+  for i = 1, #all, 2 do
+    local queue = match(all[i], '^[^:]*')
+    if leftOfQueue[queue] then leftOfQueue[queue] = leftOfQueue[queue] - all[i + 1] - (running[all[i]] or 0) end
   end
 end
 
@@ -200,7 +205,7 @@ for i = 1, #ids do
     jobs[n + 1], jobs[n + 2] = id, text
     n = n + 2
     if sub(text, 27, 28) == 'c1' then
-      local row = parse(id, text, false)
+      local row = rowsOf().parse(id, text, false)
       freed[#freed + 1] = row.unique
       call('setrange', ns .. 'job:' .. id, 27, '0')
     end
@@ -218,7 +223,7 @@ for _, lane in ipairs(lanes) do
   local taken, parked = lane.taken, lane.parked
   if #taken > 0 then
     if #parked == 0 then call('zremrangebyrank', lane.key, 0, #taken - 1) else many('zrem', lane.key, taken) end
-    count('running', lane.name, #taken - lane.lost)
+    running[lane.name] = (running[lane.name] or 0) + #taken - lane.lost
     for _, line in ipairs(lane.lines or {}) do count('busy', line, 1) end
   end
   for _, one in ipairs(parked) do
@@ -229,6 +234,8 @@ for _, lane in ipairs(lanes) do
     call('sadd', ns .. 'lines:' .. one.line, lane.name)
   end
 end
+
+for lane, by in pairs(running) do count('running', lane, by) end
 
 local nextAt = ''
 if #ids < limit or limit == 0 then

@@ -1,53 +1,56 @@
-import { commitLua, rowsLua } from './rows.ts'
+import { frameLua } from './frame.ts'
+import { rowsLua } from './rows.ts'
 
 /**
  * Adds jobs that nothing can be in the way of: no unique key to hold, no writes. From `ARGV[3]` on, in order: runs of jobs of one lane
  * (lane, its priority, how many, then for each: its place in the call (5 hex digits), its mark and id in one; its id; `runAt`; its row).
  *
- * The first write is one that a full server refuses, and that does nothing if one of the ids is there already.
+ * All are added by one command that does nothing if one of the ids is there already.
  */
 export const addLua = `
 local ns, caller, replay = KEYS[1], ARGV[1], ARGV[2] == '1'
-local call, sub, format = redis.call, string.sub, string.format
+local call, sub = redis.call, string.sub
 
-local turn = format('%011x', (tonumber(call('get', ns .. 'seq')) or 0) + 1)
-local texts, ids, lanes, names, opened = {}, {}, {}, {}, {}
-local at, n = 3, 0
+-- Raises, before anything is written, if one of our keys holds what is not ours. A lane that is open is known by all.
+local lanes, opened, names, at = {}, {}, {}, 3
 while ARGV[at] do
   local lane = ARGV[at]
-  local members = lanes[lane]
-  if not members then
-    members = {}
-    lanes[lane] = members
-    names[#names + 1] = lane
-    opened[#opened + 1] = ARGV[at + 1]
-    opened[#opened + 1] = lane
+  if not lanes[lane] then
+    lanes[lane] = {}
     call('zcard', ns .. 'ready:' .. lane)
+    if not call('zscore', ns .. 'open', lane) then
+      opened[#opened + 1] = ARGV[at + 1]
+      opened[#opened + 1] = lane
+      names[#names + 1] = lane
+      call('scard', ns .. 'lanes')
+    end
   end
+  at = at + 3 + 4 * ARGV[at + 2]
+end
+call('zcard', ns .. 'ids')
+
+local turn = string.format('%011x', call('incr', ns .. 'seq')) -- a full server refuses it, and then nothing has been changed
+local texts, ids, n = {}, {}, 0
+at = 3
+while ARGV[at] do
+  local members = lanes[ARGV[at]]
   local last = at + 2 + 4 * ARGV[at + 2]
   local m = #members
   for i = at + 3, last, 4 do
     local tail, id = ARGV[i], ARGV[i + 1]
-    members[m + 1] = ARGV[i + 2]
-    members[m + 2] = turn .. tail
+    members[m + 1], members[m + 2] = ARGV[i + 2], turn .. tail
     m = m + 2
-    texts[n + 1] = ns .. 'job:' .. id
-    texts[n + 2] = turn .. sub(tail, 1, 5) .. ARGV[i + 3]
-    ids[n + 1] = '0'
-    ids[n + 2] = id
+    texts[n + 1], texts[n + 2] = ns .. 'job:' .. id, turn .. sub(tail, 1, 5) .. ARGV[i + 3]
+    ids[n + 1], ids[n + 2] = '0', id
     n = n + 2
   end
   at = last + 1
 end
-call('zcard', ns .. 'ids')
-call('zcard', ns .. 'open')
-call('scard', ns .. 'lanes')
 
-local free
+local free = true
 if n <= 6000 then
   free = call('msetnx', unpack(texts)) == 1
 else
-  free = true
   for i = 1, n, 2 do free = free and call('exists', texts[i]) == 0 end
   if free then for i = 1, n, 6000 do call('mset', unpack(texts, i, math.min(i + 5999, n))) end end
 end
@@ -58,7 +61,6 @@ if not free then
   end
 end
 
-call('incr', ns .. 'seq')
 for i = 1, n, 6000 do call('zadd', ns .. 'ids', unpack(ids, i, math.min(i + 5999, n))) end
 for lane, members in pairs(lanes) do
   for i = 1, #members, 6000 do call('zadd', ns .. 'ready:' .. lane, unpack(members, i, math.min(i + 5999, #members))) end
@@ -74,7 +76,9 @@ return 1
  * held), and how many jobs (place in the call, keep or refuse, id, row, held). Answers, for each batch, whether it was stored, and whom
  * its jobs met: which, id, row, held.
  */
-const insertBatchesLua = `${rowsLua}${commitLua}
+const insertBatchesLua = `${frameLua}${rowsLua}
+local rows = rowsOf()
+local parse, get, set, write, holder = rows.parse, rows.get, rows.set, rows.write, rows.holder
 local now = tonumber(ARGV[3])
 local turn = format('%011x', (tonumber(call('get', ns .. 'seq')) or 0) + 1)
 local at, results, added = 5, {}, false
@@ -93,7 +97,7 @@ for _ = 1, tonumber(ARGV[4]) do
   end
   scan = scan + 1
 end
-load(ids)
+rows.load(ids)
 
 -- Whether a window has passed, so that the holder goes on without its key.
 local function yields(row)
@@ -105,7 +109,7 @@ local function yields(row)
 end
 
 for batch = 1, tonumber(ARGV[4]) do
-  journal = {}
+  rows.begin()
   local ok, met, lost = true, {}, {}
   local n = tonumber(ARGV[at])
   for _ = 1, n do
@@ -137,14 +141,14 @@ for batch = 1, tonumber(ARGV[4]) do
     end
   end
   at = at + 1
-  if ok then added = true else undo() end
+  if ok then added = true else rows.undo() end
   results[batch] = { ok and 1 or 0, met }
 end
 
 if added then
   jobsBell = true
   call('incr', ns .. 'seq') -- a full server refuses it, and then nothing has been changed
-  commit()
+  rows.commit()
 end
 `
 

@@ -1,3 +1,4 @@
+import { frameLua } from './frame.ts'
 import { rowsLua } from './rows.ts'
 
 /**
@@ -9,7 +10,7 @@ import { rowsLua } from './rows.ts'
  * finished jobs one for each lane and state; those that wait or run in the lanes asked for are either few, or so many that a walk over all ids
  * finds a page of them soon. One call looks at a bounded number of jobs; the store goes on where it has ended.
  */
-export const listLua = `${rowsLua}
+export const listLua = `${frameLua}${rowsLua}
 local few, mostLooked = 20000, 2000
 local oldest, after, limit, first = ARGV[3] == '1', ARGV[4], tonumber(ARGV[5]), ARGV[6]
 local queue, task, state, createdFrom, createdUntil, ukey, parent = unpack(ARGV, 7, 13)
@@ -113,10 +114,10 @@ for i = 1, #ids, stretch do
     break
   end
   local some = { unpack(ids, i, math.min(i + stretch - 1, #ids)) }
-  load(some)
+  rowsOf().load(some)
   for _, id in ipairs(some) do
     if count == limit then break end
-    local row = rows[id]
+    local row = rowsOf().get(id)
     if row and wanted(row) then
       found[#found + 1] = id
       found[#found + 1] = row.text

@@ -1,4 +1,5 @@
-import { commitLua, rowsLua } from './rows.ts'
+import { frameLua } from './frame.ts'
+import { rowsLua } from './rows.ts'
 
 /** `ARGV` from 3: ids. Answers: row and held of each, empty where there is none. */
 export const getLua = `
@@ -46,16 +47,17 @@ return 3
 `
 
 /** Removes finished jobs that are due to be forgotten. `ARGV`: 3 now, 4 the most. Answers how many. */
-export const pruneLua = `${rowsLua}${commitLua}
+export const pruneLua = `${frameLua}${rowsLua}
+local rows = rowsOf()
 local members = call('zrangebyscore', ns .. 'forget', '-inf', ARGV[3], 'limit', 0, ARGV[4])
 call('unlink', ns)
 local ids = {}
 for i, member in ipairs(members) do ids[i] = sub(member, 17) end
-load(ids)
+rows.load(ids)
 for i, id in ipairs(ids) do
-  if rows[id] then set(id, false) else call('zrem', ns .. 'forget', members[i]) end
+  if rows.get(id) then rows.set(id, false) else call('zrem', ns .. 'forget', members[i]) end
 end
-commit()
+rows.commit()
 return #ids
 `
 
