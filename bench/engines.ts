@@ -2,7 +2,7 @@ import type { Engine } from './engine.ts'
 import { sqliteFiles } from './home-sqlite.ts'
 import { postgresServer } from './home-postgres.ts'
 import { redisServers } from './home-redis.ts'
-import { fullPlan, postgresQuickPlan, quickPlan, redisQuickPlan } from './plan.ts'
+import { fullPlan, postgresQuickPlan, quickPlan, redisPlan, redisQuickPlan } from './plan.ts'
 import { measureBloat, measureLongTransaction, measureStaleStatistics } from './wear.ts'
 import { measureStuck, stuckWorks } from './stuck.ts'
 import { rateWorks } from './works.ts'
@@ -63,7 +63,7 @@ const redis: Engine = {
   durabilities: ['full', 'relaxed', 'default'],
   steady: 'default',
   ownWorks: [],
-  full: fullPlan,
+  full: redisPlan,
   quick: redisQuickPlan,
   start: redisServers,
 }

@@ -4,5 +4,4 @@ import { bullmq } from './bullmq.ts'
 export default bullmq('bullmq-defaults', {
   jobs: () => ({}),
   finished: ['kept'],
-  workers: () => 1,
 })

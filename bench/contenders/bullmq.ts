@@ -6,8 +6,6 @@ import { redisDatabase } from './redis-database.ts'
 interface Settings {
   jobs(keep: boolean): JobsOptions
   readonly finished: Contender['finished']
-  /** Into how many workers of this process a concurrency is divided. */
-  workers(concurrency: number): number
 }
 
 const queueName = 'bench'
@@ -23,7 +21,7 @@ export function bullmq(name: string, settings: Settings): Contender {
       const queue = new Queue<Payload>(queueName, { connection: { url }, defaultJobOptions: settings.jobs(keep) })
       queue.on('error', (error) => console.error(error))
       await queue.waitUntilReady()
-      return session(url, queue, settings)
+      return session(url, queue)
     },
     ...redisDatabase(async (client) => {
       const of = (kind: string): string => `bull:${queueName}:${kind}`
@@ -35,7 +33,7 @@ export function bullmq(name: string, settings: Settings): Contender {
   }
 }
 
-function session(url: string, queue: Queue<Payload>, settings: Settings): Session {
+function session(url: string, queue: Queue<Payload>): Session {
   const closing: Promise<void>[] = []
   let byHand: Worker<Payload> | undefined
   const start = (handle: ((payload: Payload) => void) | null, concurrency: number): Worker<Payload> => {
@@ -59,15 +57,13 @@ function session(url: string, queue: Queue<Payload>, settings: Settings): Sessio
     drain: async (total, concurrency, ran) => {
       let settled = 0
       const { promise: all, resolve } = Promise.withResolvers<void>()
-      const count = settings.workers(concurrency)
-      const workers = Array.from({ length: count }, () => start(ran, Math.ceil(concurrency / count)))
-      for (const worker of workers)
-        worker.on('completed', () => {
-          settled += 1
-          if (settled === total) resolve()
-        })
+      const worker = start(ran, concurrency)
+      worker.on('completed', () => {
+        settled += 1
+        if (settled === total) resolve()
+      })
       await all
-      closing.push(...workers.map((worker) => worker.close(true)))
+      closing.push(worker.close(true))
     },
     listen: async (picked) => {
       const worker = start(({ n }) => picked(n), 1)
