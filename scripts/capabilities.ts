@@ -5,6 +5,7 @@ import { join } from 'node:path'
 
 import { capabilities, type Capability } from '../src/core/capability.ts'
 import { MemoryStore } from '../src/stores/memory/index.ts'
+import { redisCapabilities } from '../src/stores/redis/capabilities.ts'
 import { SqliteStore } from '../src/stores/sqlite/index.ts'
 
 const meanings: Readonly<Record<Capability, string>> = {
@@ -25,13 +26,14 @@ const meanings: Readonly<Record<Capability, string>> = {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'jobferry-'))
-const stores = [new SqliteStore({ file: join(folder, 'jobs.db') }), new MemoryStore()]
+const opened = [new SqliteStore({ file: join(folder, 'jobs.db') }), new MemoryStore()]
+const stores = [...opened, { name: 'redis', capabilities: redisCapabilities }]
 
 const rows = capabilities.map((capability) => {
   const cells = stores.map((store) => (store.capabilities.has(capability) ? 'yes' : 'no'))
   return `| \`${capability}\` | ${meanings[capability]} | ${cells.join(' | ')} |`
 })
-for (const store of stores) store.close()
+for (const store of opened) store.close()
 rmSync(folder, { recursive: true })
 
 const page = `# What stores can do

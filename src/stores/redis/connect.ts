@@ -12,13 +12,14 @@ import type { RedisHandle, RedisSettings } from './options.ts'
 import type { Wire } from './wire.ts'
 
 /** How each library makes a wire; loads it. */
-const libraries = { ioredis: viaIoRedis, redis: viaNodeRedis }
+type Libraries = Readonly<Record<'ioredis' | 'redis', (url: string) => Promise<Wire>>>
+const libraries: Libraries = { ioredis: viaIoRedis, redis: viaNodeRedis }
 
 /**
  * The wire for these settings, not yet connected.
  * @throws UsageError when the library asked for, or any of them, is not installed, or the client is of none of them
  */
-export async function toWire({ client, url = '' }: RedisSettings, via: typeof libraries = libraries): Promise<Wire> {
+export async function toWire({ client, url = '' }: RedisSettings, via: Libraries = libraries): Promise<Wire> {
   if (typeof client === 'object') return fromHandle(client)
   const missing: unknown[] = []
   for (const name of client === undefined ? (['ioredis', 'redis'] as const) : [client]) {

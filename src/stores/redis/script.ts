@@ -14,8 +14,24 @@ export interface Script {
   readonly digest: string
 }
 
+type Name =
+  | 'add'
+  | 'insert'
+  | 'append'
+  | 'claim'
+  | 'apply'
+  | 'renew'
+  | 'expired'
+  | 'prune'
+  | 'get'
+  | 'list'
+  | 'queues'
+  | 'configure'
+  | 'log'
+  | 'logs'
+
 /** Everything that is ever asked of the server about jobs: each runs whole or not at all. */
-export const scripts = {
+export const scripts: Readonly<Record<Name, Script>> = {
   add: script('add', addLua),
   insert: script('insert', insertLua),
   append: script('append', appendLua),
@@ -30,7 +46,7 @@ export const scripts = {
   configure: script('configure', configureLua),
   log: script('log', logLua),
   logs: script('logs', logsLua),
-} as const
+}
 
 function script(name: string, lua: string): Script {
   const text = `-- jobferry ${name}\n${lua.trim()}\n`

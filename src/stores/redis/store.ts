@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 
-import { type Capability, capabilities } from '../../core/capability.ts'
+import type { Capability } from '../../core/capability.ts'
 import { StoreError, UsageError } from '../../core/errors.ts'
 import type { Instant, Job } from '../../core/job.ts'
 import { claimed, fault, type Write } from '../../core/lifecycle.ts'
@@ -25,6 +25,7 @@ import type {
 } from '../../store.ts'
 import { Bells } from './bell.ts'
 import { mostInCall, toAdd, toBatchResult, toClaim, toInsert, Writes } from './calls.ts'
+import { redisCapabilities } from './capabilities.ts'
 import { confirmed } from './confirm.ts'
 import { toWire } from './connect.ts'
 import { Link } from './link.ts'
@@ -51,10 +52,7 @@ const mostLogged = 1_000
  */
 export class RedisStore implements Store {
   readonly name = 'redis'
-  readonly capabilities: ReadonlySet<Capability> = new Set(
-    capabilities.filter((one) => one !== 'transaction' && one !== 'connection'),
-  )
-
+  readonly capabilities: ReadonlySet<Capability> = redisCapabilities
   readonly settings: RedisSettings
   readonly #link: Link
   readonly #bells: Bells

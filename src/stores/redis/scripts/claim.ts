@@ -11,7 +11,7 @@ import { settleLua } from './settle.ts'
  * The head of each lane is in claim order; lanes of one rank are merged. Jobs whose concurrency key is busy are set aside (`parked`)
  * until a write lets the first of them back, so that a backlog behind one key is walked over once, not at every claim.
  */
-export const claimLua = `${frameLua}${rowsLua}${settleLua}
+export const claimLua: string = `${frameLua}${rowsLua}${settleLua}
 local now, leaseUntil, lease, limit = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local mostParked = 5000
 

@@ -4,7 +4,7 @@
  *
  * Little, since Lua makes all of it anew at every call: what only a change of single rows needs is in `rows.ts`, and made when it is needed.
  */
-export const frameLua = `
+export const frameLua: string = `
 local ns, caller, replay = KEYS[1], ARGV[1], ARGV[2] == '1'
 local call, sub, match, format = redis.call, string.sub, string.match, string.format
 local jobsBell, controlBell = false, false

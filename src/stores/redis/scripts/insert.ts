@@ -7,7 +7,7 @@ import { rowsLua } from './rows.ts'
  *
  * All are added by one command that does nothing if one of the ids is there already.
  */
-export const addLua = `
+export const addLua: string = `
 local ns, caller, replay = KEYS[1], ARGV[1], ARGV[2] == '1'
 local call, sub = redis.call, string.sub
 
@@ -152,12 +152,12 @@ if added then
 end
 `
 
-export const insertLua = `${insertBatchesLua}
+export const insertLua: string = `${insertBatchesLua}
 return { ring(), results }
 `
 
 /** One batch, in a pipeline of somebody who cannot decide anything by the answer: how many jobs were added, or an error and none. */
-export const appendLua = `${insertBatchesLua}
+export const appendLua: string = `${insertBatchesLua}
 ring()
 local ok, met = results[1][1], results[1][2]
 if ok == 0 then return redis.error_reply('JOBFERRY the unique key is held by job ' .. met[1][2] .. ', and onConflict is reject; nothing was added') end

@@ -1,5 +1,5 @@
 /** Moves the end of each lease still held. `ARGV`: 3 now, 4 the new end, then id and lease of each. Answers for each: rev, and the row when somebody asked for a stop. */
-export const renewLua = `
+export const renewLua: string = `
 local ns, replay = KEYS[1], ARGV[2] == '1'
 local call, sub, match, format = redis.call, string.sub, string.match, string.format
 local now, leaseUntil = tonumber(ARGV[3]), ARGV[4]
@@ -32,7 +32,7 @@ return answers
 `
 
 /** Running jobs whose lease has run out. `ARGV`: 3 now, 4 the most. Answers: id, row and held of each, then when the next will. */
-export const expiredLua = `
+export const expiredLua: string = `
 local ns, call = KEYS[1], redis.call
 local ids = call('zrangebyscore', ns .. 'leases', '-inf', ARGV[3], 'limit', 0, ARGV[4])
 local jobs = {}

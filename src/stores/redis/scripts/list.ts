@@ -10,7 +10,7 @@ import { rowsLua } from './rows.ts'
  * finished jobs one for each lane and state; those that wait or run in the lanes asked for are either few, or so many that a walk over all ids
  * finds a page of them soon. One call looks at a bounded number of jobs; the store goes on where it has ended.
  */
-export const listLua = `${frameLua}${rowsLua}
+export const listLua: string = `${frameLua}${rowsLua}
 local few, mostLooked = 20000, 2000
 local oldest, after, limit, first = ARGV[3] == '1', ARGV[4], tonumber(ARGV[5]), ARGV[6]
 local queue, task, state, createdFrom, createdUntil, ukey, parent = unpack(ARGV, 7, 13)

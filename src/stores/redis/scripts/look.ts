@@ -2,7 +2,7 @@ import { frameLua } from './frame.ts'
 import { rowsLua } from './rows.ts'
 
 /** `ARGV` from 3: ids. Answers: row and held of each, empty where there is none. */
-export const getLua = `
+export const getLua: string = `
 local ns, call = KEYS[1], redis.call
 local jobs = {}
 for i = 3, #ARGV do
@@ -13,7 +13,7 @@ return jobs
 `
 
 /** Every lane with the sizes of its sets, and what operators have set. Answers: settings, then for each lane its name, five counts, and its earliest `runAt`. */
-export const queuesLua = `
+export const queuesLua: string = `
 local ns, call = KEYS[1], redis.call
 local lanes = {}
 for _, lane in ipairs(call('smembers', ns .. 'lanes')) do
@@ -35,7 +35,7 @@ return { call('hgetall', ns .. 'settings'), lanes }
 `
 
 /** Changes settings of the queue `ARGV[3]`: paused, concurrency, priority, each `~` to be kept. */
-export const configureLua = `
+export const configureLua: string = `
 local ns, call = KEYS[1], redis.call
 local old = { string.match(call('hget', ns .. 'settings', ARGV[3]) or '0::0', '^(%d):(%d*):(%-?%d+)$') }
 for i = 1, 3 do if ARGV[3 + i] ~= '~' then old[i] = ARGV[3 + i] end end
@@ -47,7 +47,7 @@ return 3
 `
 
 /** Removes finished jobs that are due to be forgotten. `ARGV`: 3 now, 4 the most. Answers how many. */
-export const pruneLua = `${frameLua}${rowsLua}
+export const pruneLua: string = `${frameLua}${rowsLua}
 local rows = rowsOf()
 local members = call('zrangebyscore', ns .. 'forget', '-inf', ARGV[3], 'limit', 0, ARGV[4])
 call('unlink', ns)
@@ -62,7 +62,7 @@ return #ids
 `
 
 /** Adds lines to logs: `ARGV` from 3: id and text of each. */
-export const logLua = `
+export const logLua: string = `
 local ns, call = KEYS[1], redis.call
 for i = 3, #ARGV, 2 do
   if call('exists', ns .. 'job:' .. ARGV[i]) == 1 then
@@ -73,7 +73,7 @@ return 0
 `
 
 /** A page of a log: `ARGV`: 3 id, 4 after which line, 5 the most. Answers: number and text of each. */
-export const logsLua = `
+export const logsLua: string = `
 local lines = {}
 for _, entry in ipairs(redis.call('xrange', KEYS[1] .. 'log:' .. ARGV[3], '(' .. ARGV[4] .. '-1', '+', 'count', ARGV[5])) do
   lines[#lines + 1] = entry[1]

@@ -5,7 +5,7 @@
  * The work is done on rows in memory, and what came of it is then written all at once (`commit`): whatever can be refused, or go wrong
  * because somebody else has put another type under one of our keys, does so before the first write.
  */
-export const rowsLua = `
+export const rowsLua: string = `
 local function makeRows()
   local rows, was, touched = {}, {}, {}       -- by id: as it is to be, as it is in Redis; false for none
   local holders, holderWas = {}, {}           -- by queue and unique key: who holds it; false for nobody

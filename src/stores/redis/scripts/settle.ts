@@ -9,7 +9,7 @@ import { rowsLua } from './rows.ts'
  * Nothing is written before everything has been decided. The ends of runs are a handful of commands for all of them. `running` gathers by
  * how many fewer run in each lane; whoever calls writes it.
  */
-export const settleLua = `
+export const settleLua: string = `
 local running = {}
 
 local function settle(from)
@@ -102,7 +102,7 @@ end
 `
 
 /** Stores what has been decided. Begins with a command that a full server takes, so that it may free and move what it likes. */
-export const applyLua = `${frameLua}${rowsLua}${settleLua}
+export const applyLua: string = `${frameLua}${rowsLua}${settleLua}
 call('unlink', ns)
 local refused = settle(3)
 for lane, by in pairs(running) do count('running', lane, by) end
