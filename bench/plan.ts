@@ -134,9 +134,8 @@ export const redisQuickPlan: Plan = {
   sliceMs: 60,
   pickups: 40,
   warmUp: [500, 8_000],
-  sizes: [sizes[0], { work: 'growth-200k', waiting: 200_000 }],
-  fillMs: 8_000,
-  claimsMs: 400,
-  orderMs: 10_000,
-  totalMs: 55_000,
+  finished: { work: 'growth-finished-10k', finished: 10_000 },
+  fillMs: 3_000,
+  orderMs: 8_000,
+  totalMs: 52_000,
 }
