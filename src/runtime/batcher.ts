@@ -27,11 +27,7 @@ export class Batcher<In, Out> {
   #whenIdle: (() => void)[] = []
 
   /** @param weigh how much an item weighs, in characters or bytes: heavy ones then share a trip with fewer others */
-  constructor(
-    clock: Clock,
-    flush: (items: readonly In[]) => Awaitable<readonly Out[]>,
-    weigh?: (item: In) => number,
-  ) {
+  constructor(clock: Clock, flush: (items: readonly In[]) => Awaitable<readonly Out[]>, weigh?: (item: In) => number) {
     this.#clock = clock
     this.#flush = flush
     this.#weigh = weigh

@@ -11,6 +11,7 @@ it(
     const dir = makeDir()
     const seed = Number(process.env['SEED'])
     const { complaints, figures } = await torture({
+      backend: 'sqlite',
       seed,
       kills: 100,
       jobs: 10_000,

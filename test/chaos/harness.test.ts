@@ -23,6 +23,7 @@ describe('the checker of the kill test', () => {
     const { points, rule } = expected[bug]
     const dir = makeDir()
     const { complaints } = await torture({
+      backend: 'sqlite',
       seed: 1,
       kills: 10,
       jobs: 400,

@@ -73,7 +73,7 @@ describe.each(clients)('through %s', (client) => {
 
   it('loses no job that was acknowledged when a server that syncs always is killed', { timeout: 60_000 }, async () => {
     const redis = await newRedis({ append: 'always' })
-    const jobs = await open(redis.url, { client, namespace: newPrefix(), logger: false, timeout: 50 })
+    const jobs = await open(redis.url, { client, namespace: newPrefix(), logger: false, timeout: 200 })
     onTestFinished(() => jobs.close())
     const later = task<number>({ name: 'later', handler: async () => {} })
     const acknowledged = new Set<string>()
@@ -92,7 +92,6 @@ describe.each(clients)('through %s', (client) => {
       await rush
       await redis.start()
       await expect.poll(async () => await jobs.stats().catch(() => undefined)).toBeDefined()
-      await jobs.enqueue(later, -1).then(({ id }) => acknowledged.add(id))
     }
     const stored = new Set<string>()
     for (let after: string | undefined; ;) {
@@ -102,6 +101,21 @@ describe.each(clients)('through %s', (client) => {
       if (after === undefined) break
     }
     expect([...acknowledged].filter((id) => !stored.has(id))).toEqual([])
+  })
+
+  it('looks for the new server when its own has become a replica', async () => {
+    const redis = await newRedis()
+    const proxy = await newProxy(redis.url)
+    const { enqueue, all } = await line(proxy.url, client)
+    await enqueue(1)
+    await all([1])
+    const before = proxy.accepted
+    await redis.ask('replicaof', '127.0.0.1', '1')
+    const waiting = enqueue(2)
+    await expect.poll(() => proxy.accepted, { timeout: 5_000 }).toBeGreaterThan(before)
+    await redis.ask('replicaof', 'no', 'one') // as if the name now led to another
+    await waiting
+    await all([2])
   })
 
   it('hears of new jobs again after its subscription was cut, without polling', async () => {

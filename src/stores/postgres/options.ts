@@ -17,7 +17,7 @@ export interface PostgresOptions {
   readonly durability?: Durability | { readonly enqueue?: Durability; readonly settle?: Durability }
   /**
    * A `pg.Pool` of your own in place of ours. It should be for this alone: leases are renewed through it, and must not wait behind an
-   * application's queries. Its owner closes it. Not together with a URL's own settings.
+   * application's queries. Its owner closes it. Its connections are made `read committed`. Not together with a URL's own settings.
    */
   readonly pool?: PgPool
   /** How many connections to open at most. Default 5. Beside these, one listens, and each `job.transaction` has its own. */

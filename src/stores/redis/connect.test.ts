@@ -98,6 +98,9 @@ describe('what is wrong when a store is opened', () => {
       await expect(RedisStore.open({ url, namespace })).rejects.toThrow('`namespace`')
     await expect(RedisStore.open({ url: `${url}?namespace=a`, namespace: 'b' })).rejects.toThrow('Say it once')
     await expect(RedisStore.open({ url, confirm: JSON.parse('{"disk":1}') })).rejects.toThrow('`confirm.disk`')
+    await expect(RedisStore.open({ url, confirm: { timeout: '3s' } })).rejects.toThrow(
+      'a quarter of `timeout` (2500 ms)',
+    )
   })
 
   it.each(['ioredis', 'redis'] as const)(
@@ -166,7 +169,7 @@ describe('an enqueue that waits for more than the answer', () => {
     const [main, replica] = [await newRedis(), await newRedis()]
     await replica.ask('replicaof', '127.0.0.1', String(main.port))
     await expect.poll(async () => await main.ask('wait', '1', '100'), { timeout: 20_000 }).toBe('1')
-    const store = await opened({ url: main.url, client, confirm: { replicas: 1, timeout: '5s' } })
+    const store = await opened({ url: main.url, client, confirm: { replicas: 1, timeout: '2s' } })
     const jobs = await add(store, aJob(), aJob())
     expect(await replica.ask('exists', ...jobs.map(({ id }) => `{${store.settings.namespace}}:job:${id}`))).toBe('2')
     const said = (await store.report()).find(({ name }) => name === 'replicas')

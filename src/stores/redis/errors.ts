@@ -4,8 +4,10 @@ import { StoreError } from '../../core/errors.ts'
 export type Trouble =
   /** The connection broke, or there was none: the call may have been made. */
   | 'broken'
-  /** The server refuses everybody for now, and has not done it: loading, a replica after a failover, a cluster that moves slots. */
+  /** The server refuses everybody for now, and has not done it: loading, busy, a cluster that moves slots. */
   | 'later'
+  /** The server is a replica now: another one has taken its place, to which a new connection may lead. */
+  | 'demoted'
   /** The server does not know the script. */
   | 'unknown script'
   /** The server is out of memory, and has not done it. */
@@ -21,9 +23,9 @@ export function troubleOf(error: unknown): Trouble {
   if (/NOSCRIPT/.test(message)) return 'unknown script'
   if (/^(?:-?ERR )?(?:-?)(?:JOBFERRY )/.test(message)) return 'ours'
   if (/\bOOM command not allowed/.test(message)) return 'full'
-  if (
-    /(?:^|[-\s])(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|MISCONF|UNBLOCKED) /.test(message)
-  )
+  if (/(?:^|[-\s])READONLY /.test(message)) return 'demoted'
+  if (/max number of clients/.test(message)) return 'later'
+  if (/(?:^|[-\s])(?:LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|MISCONF|UNBLOCKED) /.test(message))
     return 'later'
   if (/^-?[A-Z]{2,}\b/.test(message) && !networkCodes.test(message)) return 'refused'
   return 'broken'
@@ -42,6 +44,7 @@ export function toStoreError(error: unknown): StoreError {
         cause: error,
       })
     case 'later':
+    case 'demoted':
       return new StoreError(`Redis cannot serve this now: ${message}`, { retryable: true, cause: error })
     case 'full':
       return new StoreError(

@@ -1,11 +1,12 @@
 import type { Link } from './link.ts'
 import { toText } from './row.ts'
+import { scripts } from './script.ts'
 
 /** What the server says of itself, by name. */
 export type Info = ReadonlyMap<string, string>
 
 export async function info(link: Link, section: string): Promise<Info> {
-  const text = toText(await link.command('INFO', [section]))
+  const text = toText(await link.run(scripts.info, [section]))
   return new Map(
     text.split(/\r?\n/).flatMap((line): [string, string][] => {
       const colon = line.indexOf(':')

@@ -77,13 +77,14 @@ export class Link {
         return await attempt(replay)
       } catch (error) {
         const trouble = troubleOf(error)
-        if (trouble !== 'broken' && trouble !== 'later') throw toStoreError(error)
+        if (trouble !== 'broken' && trouble !== 'later' && trouble !== 'demoted') throw toStoreError(error)
         const reason = trouble === 'broken' ? (this.wire.lastError ?? error) : error
         const leftMs = end - performance.now()
         // A wrong password does not become right by trying again.
         if (leftMs <= 0 || this.#closed || troubleOf(reason) === 'refused') throw toStoreError(reason)
         replay ||= trouble === 'broken'
-        this.#giveUpSilent()
+        if (trouble === 'demoted') this.wire.reset()
+        else this.#giveUpSilent()
         await this.#wait(Math.min(waitMs, leftMs))
         this.#expectOpen()
       }

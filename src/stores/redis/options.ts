@@ -39,7 +39,7 @@ export interface Confirm {
   readonly replicas?: number
   /** Whether it must be on the disk of the server (and of the replicas counted), by the append-only file. Needs Redis 7.2 or Valkey. Default false. */
   readonly disk?: boolean
-  /** Default '1s'. */
+  /** Default '1s'. At most a quarter of the store's `timeout`: whatever else goes over the connection waits behind it. */
   readonly timeout?: Duration
 }
 
@@ -69,23 +69,26 @@ export function redisSettings(given: RedisOptions): RedisSettings {
     throw new UsageError(`Expected \`client\` to be 'ioredis', 'redis' or a client of one of them, got ${show(client)}`)
   if (typeof client !== 'object' && (typeof url !== 'string' || !/^rediss?(?:\+cluster)?:\/\/./.test(url)))
     throw new UsageError('Expected `url` to be like redis://localhost:6379, or a client of your own as `client`')
+  const timeoutMs = options.timeout === undefined ? 10_000 : toMs(options.timeout, 'timeout', 1)
   return {
     url,
     client,
     namespace,
-    timeoutMs: options.timeout === undefined ? 10_000 : toMs(options.timeout, 'timeout', 1),
-    confirm: confirm === undefined ? undefined : toConfirm(confirm),
+    timeoutMs,
+    confirm: confirm === undefined ? undefined : toConfirm(confirm, timeoutMs),
   }
 }
 
-function toConfirm(confirm: Confirm): NonNullable<RedisSettings['confirm']> {
+function toConfirm(confirm: Confirm, timeoutMs: number): NonNullable<RedisSettings['confirm']> {
   expectKnown(confirm, ['replicas', 'disk', 'timeout'], 'confirm')
-  const { replicas = 0, disk = false } = confirm
+  const { replicas = 0, disk = false, timeout } = confirm
   if (typeof disk !== 'boolean')
     throw new UsageError(`Expected \`confirm.disk\` to be true or false, got ${show(disk)}`)
-  return {
-    replicas: expectWhole(replicas, 'confirm.replicas', 0, 100),
-    disk,
-    timeoutMs: confirm.timeout === undefined ? 1_000 : toMs(confirm.timeout, 'confirm.timeout', 1),
-  }
+  const mostMs = Math.floor(timeoutMs / 4)
+  const waitMs = timeout === undefined ? Math.min(1_000, mostMs) : toMs(timeout, 'confirm.timeout', 1)
+  if (waitMs > mostMs)
+    throw new UsageError(
+      `Expected \`confirm.timeout\` to be at most a quarter of \`timeout\` (${mostMs} ms), as other calls wait behind it, got ${show(timeout)}`,
+    )
+  return { replicas: expectWhole(replicas, 'confirm.replicas', 0, 100), disk, timeoutMs: waitMs }
 }

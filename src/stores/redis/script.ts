@@ -4,7 +4,7 @@ import { claimLua } from './scripts/claim.ts'
 import { addLua, appendLua, insertLua } from './scripts/insert.ts'
 import { expiredLua, renewLua } from './scripts/leases.ts'
 import { listLua } from './scripts/list.ts'
-import { configureLua, getLua, logLua, logsLua, pruneLua, queuesLua } from './scripts/look.ts'
+import { configureLua, getLua, infoLua, logLua, logsLua, pruneLua, queuesLua, timeLua } from './scripts/look.ts'
 import { applyLua } from './scripts/settle.ts'
 
 /** A script by its text, and by the digest under which a server that has seen it knows it. */
@@ -29,6 +29,8 @@ type Name =
   | 'configure'
   | 'log'
   | 'logs'
+  | 'time'
+  | 'info'
 
 /** Everything that is ever asked of the server about jobs: each runs whole or not at all. */
 export const scripts: Readonly<Record<Name, Script>> = {
@@ -46,6 +48,8 @@ export const scripts: Readonly<Record<Name, Script>> = {
   configure: script('configure', configureLua),
   log: script('log', logLua),
   logs: script('logs', logsLua),
+  time: script('time', timeLua),
+  info: script('info', infoLua),
 }
 
 function script(name: string, lua: string): Script {

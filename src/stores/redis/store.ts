@@ -252,7 +252,7 @@ export class RedisStore implements Store {
   /** The clock of the server: with it, machines whose clocks differ agree on what is due. */
   async time(): Promise<Instant> {
     this.#expectOpen()
-    const [seconds, microseconds] = toList(await this.#link.command('TIME')).map(Number)
+    const [seconds, microseconds] = toList(await this.#link.run(scripts.time, [])).map(Number)
     return (seconds ?? 0) * 1_000 + Math.floor((microseconds ?? 0) / 1_000)
   }
 

@@ -42,12 +42,13 @@ local function count(hash, field, by)
   if by ~= 0 and tonumber(call('hincrby', ns .. hash, field, by)) == 0 then call('hdel', ns .. hash, field) end
 end
 
--- What an operator has set of a queue.
-local settings = {}
+-- What an operator has set of a queue. Mostly nothing is set of any.
+local settings, anySet = {}, nil
 local function settingsOf(queue)
   local known = settings[queue]
   if known == nil then
-    local text = call('hget', ns .. 'settings', queue)
+    if anySet == nil then anySet = call('hlen', ns .. 'settings') > 0 end
+    local text = anySet and call('hget', ns .. 'settings', queue)
     local paused, concurrency, priority = match(text or '0::0', '^(%d):(%d*):(%-?%d+)$')
     known = { paused = paused == '1', concurrency = tonumber(concurrency), priority = tonumber(priority) }
     settings[queue] = known

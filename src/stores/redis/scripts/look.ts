@@ -72,6 +72,12 @@ end
 return 0
 `
 
+/** The clock of the server that has our keys. */
+export const timeLua: string = `return redis.call('time')`
+
+/** What that server says of itself: the section `ARGV[3]`. */
+export const infoLua: string = `return redis.call('info', ARGV[3])`
+
 /** A page of a log: `ARGV`: 3 id, 4 after which line, 5 the most. Answers: number and text of each. */
 export const logsLua: string = `
 local lines = {}
