@@ -135,7 +135,7 @@ export const redisQuickPlan: Plan = {
   pickups: 40,
   warmUp: [500, 8_000],
   finished: { work: 'growth-finished-10k', finished: 10_000 },
-  fillMs: 3_000,
+  fillMs: 5_000,
   orderMs: 8_000,
   totalMs: 52_000,
 }
