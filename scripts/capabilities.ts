@@ -5,6 +5,7 @@ import { join } from 'node:path'
 
 import { capabilities, type Capability } from '../src/core/capability.ts'
 import { MemoryStore } from '../src/stores/memory/index.ts'
+import { PostgresStore } from '../src/stores/postgres/index.ts'
 import { redisCapabilities } from '../src/stores/redis/capabilities.ts'
 import { SqliteStore } from '../src/stores/sqlite/index.ts'
 
@@ -27,7 +28,11 @@ const meanings: Readonly<Record<Capability, string>> = {
 
 const folder = mkdtempSync(join(tmpdir(), 'jobferry-'))
 const opened = [new SqliteStore({ file: join(folder, 'jobs.db') }), new MemoryStore()]
-const stores = [...opened, { name: 'redis', capabilities: redisCapabilities }]
+const [sqlite, memory] = opened
+const postgres = await PostgresStore.open('postgres://nowhere/jobs') // connects with its first call, and there is none
+const stores = [sqlite, postgres, { name: 'redis', capabilities: redisCapabilities }, memory].filter(
+  (store) => store !== undefined,
+)
 
 const rows = capabilities.map((capability) => {
   const cells = stores.map((store) => (store.capabilities.has(capability) ? 'yes' : 'no'))
