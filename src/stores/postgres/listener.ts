@@ -1,5 +1,5 @@
 import type { Bell } from '../../store.ts'
-import type { PgListener } from './pg.ts'
+import type { PgListener } from '../pg/pg.ts'
 
 /** How often the link is tried, in milliseconds: one that is half open looks like one on which nothing happens. */
 const heartbeatMs = 10_000

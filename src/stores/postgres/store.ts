@@ -23,26 +23,26 @@ import type {
   StoredLogLine,
   WriteResult,
 } from '../../store.ts'
-import { numberArray, textArray } from './array.ts'
+import { numberArray, textArray } from '../pg/array.ts'
 import { Bells } from './bells.ts'
 import { Caller } from './caller.ts'
 import { Exchange } from './exchange.ts'
 import { batchesJson, isPlainBatch, plainColumns, toBatchResults } from './insert.ts'
 import { Lanes } from './lanes.ts'
-import { Link, type Statement } from './link.ts'
+import { Link, type Statement } from '../pg/link.ts'
 import { listQuery } from './list.ts'
 import { expectKnown, type Installation, migrate, readInstallation } from './migrate.ts'
 import { type PostgresOptions, type PostgresSettings, postgresSettings } from './options.ts'
-import { OwnTransactions } from './own-transactions.ts'
-import { calm, type Driver, loadDriver, type PgClient, type PgPool } from './pg.ts'
+import { OwnTransactions } from '../pg/own-transactions.ts'
+import { calm, type Driver, loadDriver, type PgClient, type PgPool } from '../pg/pg.ts'
 import { insertedAfterLoss } from './recover.ts'
 import { report } from './report.ts'
 import { toBatchAnswers, toJob, toLogLine, toOptionalNumber, toOptionalText, toText } from './row.ts'
 import { toWriteResults } from './settlement.ts'
 import { channelOf, inSchema, makeStatements, type Statements } from './statements.ts'
 import { toQueueStats } from './stats.ts'
-import { toQuery } from './tx.ts'
-import { withUrlOptions } from './url.ts'
+import { toQuery } from '../pg/tx.ts'
+import { withUrlOptions } from '../pg/url.ts'
 
 /** After so many transactions of ours the lines of the tally are summed up. */
 const sumUpEvery = 500
@@ -88,7 +88,7 @@ export class PostgresStore implements Store<object> {
     this.#own = new OwnTransactions(this.#ownPool)
     const listens = settings.notify && driver !== undefined
     this.capabilities = new Set(capabilities.filter((capability) => capability !== 'listen' || listens))
-    this.#link = new Link(pool, settings.prepare)
+    this.#link = new Link(pool, settings.prepare, 'postgres')
     this.#statements = makeStatements(settings.schema)
     this.#lanes = new Lanes(async (text, values) => await this.#link.run(this.#unnamed(text), values))
     const channel = channelOf(settings.schema)

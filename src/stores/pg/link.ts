@@ -1,6 +1,6 @@
 import { StoreError, UsageError } from '../../core/errors.ts'
 import { asText, type PgClient, type PgPool } from './pg.ts'
-import type { Row } from './row.ts'
+import type { Row } from './query.ts'
 import { type Trouble, toStoreError, troubleOf } from './trouble.ts'
 
 /** A statement of ours; its name is that under which the server keeps it prepared. */
@@ -16,11 +16,14 @@ const mostMeetings = 10
 export class Link {
   readonly #pool: PgPool
   readonly #prepare: boolean
+  readonly #name: string
   #closed = false
 
-  constructor(pool: PgPool, prepare: boolean) {
+  /** @param name of the store, for messages */
+  constructor(pool: PgPool, prepare: boolean, name: string) {
     this.#pool = pool
     this.#prepare = prepare
+    this.#name = name
   }
 
   /** From now on every call is refused. */
@@ -30,7 +33,7 @@ export class Link {
 
   /** @throws UsageError once closed */
   expectOpen(): void {
-    if (this.#closed) throw new UsageError('The postgres store is closed.')
+    if (this.#closed) throw new UsageError(`The ${this.#name} store is closed.`)
   }
 
   /**
