@@ -17,6 +17,7 @@ const meanings: Readonly<Record<Capability, string>> = {
   inspect: 'list and filter',
   pause: 'pause and resume queues',
   limits: "a queue's own concurrency and priority",
+  policy: "a job's own attempts, backoff, timeout and retention",
   logs: 'lines per job',
   transaction: "enqueue and complete in the caller's transaction",
   connection: "run in a transaction of the store's own making",

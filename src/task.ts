@@ -89,6 +89,8 @@ export interface ResolvedPolicy {
   readonly concurrency: number
   readonly unique: ((payload: unknown) => UniqueOption | undefined) | undefined
   readonly concurrencyKey: ((payload: unknown) => string | undefined) | undefined
+  /** The options that the task was given; the others are defaults, and give way to a store's own rules. */
+  readonly said: ReadonlySet<string>
 }
 
 type WithSchema<In, Out> = TaskPolicy<In> & { readonly payload: StandardSchema<In, Out> }
@@ -204,6 +206,7 @@ function resolve<In>(options: TaskPolicy<In>): ResolvedPolicy {
       options.concurrency === undefined ? Number.MAX_SAFE_INTEGER : expectWhole(options.concurrency, 'concurrency', 1),
     unique: ofPayload(options.unique),
     concurrencyKey: ofPayload(options.concurrencyKey),
+    said: new Set(Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [name]))),
   }
 }
 

@@ -168,8 +168,7 @@ export class Producer {
       this.#more = limit > 0 && claimed.jobs.length === limit
       for (const job of claimed.jobs) this.#hold(job, lease)
       later = this.#overlaps && this.#more
-      if (!this.#claiming)
-        this.#giveBackAhead() // told to stop in the meantime
+      if (!this.#claiming) this.#giveBackAhead() // told to stop in the meantime
       else if (!later) this.#startWaiting()
       if (!this.#more) this.#wakeAt(claimed.nextRunAt)
     } catch (error) {
@@ -207,7 +206,8 @@ export class Producer {
   }
 
   #hold(job: Job, lease: string): void {
-    const held = new Held(job, lease)
+    const maxAttempts = this.#options.definitions.get(job.task)?.maxAttempts
+    const held = new Held(maxAttempts === undefined ? job : { ...job, maxAttempts }, lease)
     this.#held.add(held)
     this.#runningOf.set(job.task, (this.#runningOf.get(job.task) ?? 0) + 1)
     this.#ahead.push(held)
