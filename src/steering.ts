@@ -73,9 +73,9 @@ export class Steering {
     if (options.maxAttempts !== undefined) this.#ferry.expectCapability('policy')
     const changes = toEdit(options, this.#clock.now())
     const write = await this.#mustChange(id, (job) => {
-      const write = edit(job, changes)
-      if (write.after !== undefined) expectHolds(this.#store, write.after)
-      return write
+      const decided = edit(job, changes)
+      if (decided.after !== undefined) expectHolds(this.#store, decided.after)
+      return decided
     })
     return toInfo(write.after ?? write.before)
   }
