@@ -2,6 +2,7 @@ import { UsageError } from './core/errors.ts'
 import { expectKnown, show, suggestion } from './core/expect.ts'
 import { masked } from './secrets.ts'
 import { type PostgresOptions, postgresOptionNames } from './stores/postgres/options.ts'
+import { type QueOptions, queOptionNames } from './stores/que/options.ts'
 import { type SqliteOptions, sqliteOptionNames } from './stores/sqlite/options.ts'
 import type { Store } from './store.ts'
 
@@ -29,6 +30,7 @@ export interface SchemeOptions {
   sqlite: Omit<SqliteOptions, 'file'>
   postgres: PostgresOptions
   postgresql: PostgresOptions
+  que: QueOptions
 }
 
 export const schemes: readonly Scheme[] = [
@@ -49,6 +51,12 @@ export const schemes: readonly Scheme[] = [
     example: 'postgres://user@host/database',
     optionNames: postgresOptionNames,
     open: async (url, options) => await (await import('./stores/postgres/index.ts')).PostgresStore.open(url, options),
+  },
+  {
+    names: ['que'],
+    example: 'que:postgres://user@host/database',
+    optionNames: queOptionNames,
+    open: async (url, options) => await (await import('./stores/que/index.ts')).QueStore.open(url, options),
   },
   {
     names: ['memory'],
