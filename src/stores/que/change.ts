@@ -79,5 +79,5 @@ function clean(text: string): string {
 
 /** In characters as PostgreSQL counts them. */
 function cut(text: string, max: number): string {
-  return text.length <= max ? text : [...text].slice(0, max).join('')
+  return text.length <= max ? text : Array.from(text).slice(0, max).join('')
 }

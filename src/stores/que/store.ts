@@ -131,8 +131,8 @@ export class QueStore implements Store<object> {
 
   refusal(job: Job): string | undefined {
     const { keeps } = this.format
-    if (keeps && [...job.queue].length > 100) return 'its queue has a name of more than 100 characters'
-    if (keeps && [...job.task].length > 200) return 'its task has a name of more than 200 characters'
+    if (keeps && Array.from(job.queue).length > 100) return 'its queue has a name of more than 100 characters'
+    if (keeps && Array.from(job.task).length > 200) return 'its task has a name of more than 200 characters'
     const args = toArgs(job.payload, this.format)
     return typeof args === 'string' ? args : undefined
   }
@@ -167,7 +167,7 @@ export class QueStore implements Store<object> {
         return { jobs: [], nextRunAt: undefined } // what has been settled must be told; the next claim says what is wrong
       }
     })
-    return { ...done.then, settled: await this.#results(settle, done.ids) }
+    return { ...done.answer, settled: await this.#results(settle, done.ids) }
   }
 
   async apply(writes: readonly Write[], now: Instant, tx?: object): Promise<readonly WriteResult[]> {
@@ -266,7 +266,7 @@ export class QueStore implements Store<object> {
     writes: readonly Write[],
     now: Instant,
     next: (stored: number, ask: Ask) => Promise<T>,
-  ): Promise<{ readonly ids: ReadonlySet<string>; readonly then: T }> {
+  ): Promise<{ readonly ids: ReadonlySet<string>; readonly answer: T }> {
     checkRows(writes.flatMap(({ after }) => after ?? []))
     const completing = writes.filter(({ before }) => this.#leases.of(before)?.completing === true)
     const late = plan(completing, this.#leases, this.format, now).held
@@ -277,7 +277,7 @@ export class QueStore implements Store<object> {
       for (const id of await carryOut(held, this.#statements, ask)) done.add(id)
       await this.#letGo([...late, ...held], ask)
       for (const id of await this.#change(seen, ask)) done.add(id)
-      return { ids: done, then: await next(done.size, ask) }
+      return { ids: done, answer: await next(done.size, ask) }
     })
   }
 
