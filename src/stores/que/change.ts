@@ -60,7 +60,8 @@ function toColumns(job: Job, format: Format): Args | undefined {
 
 /** As Ruby writes it: `Name: message`; in version 3 the backtrace follows on the next line. */
 function errorText(failure: Failure, { keeps }: Format): string {
-  const text = cut(clean(`${failure.name}: ${failure.message}`), longest.error)
+  const said = keeps || failure.message !== '' ? `${failure.name}: ${failure.message}` : failure.name
+  const text = cut(clean(said), longest.error)
   const backtrace = backtraceOf(failure)
   return keeps || backtrace === undefined ? text : `${text}\n${backtrace}`
 }
