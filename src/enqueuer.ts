@@ -21,7 +21,7 @@ export class Enqueuer {
   constructor(ferry: Ferry) {
     this.#ferry = ferry
     this.#fitsAll = fitsAll(ferry.store)
-    this.#inserts = new Batcher(ferry.clock, (batches) => ferry.store.insert(batches, ferry.clock.now()))
+    this.#inserts = new Batcher(ferry.clock, (batches) => ferry.store.insert(batches, ferry.clock.now()), weightOf)
   }
 
   /** @param parent the job whose handler enqueues it */
@@ -107,6 +107,11 @@ export class Enqueuer {
 function given<T>(answer: T | undefined): T {
   if (answer === undefined) throw new Error('The store gave no answer')
   return answer
+}
+
+/** A batch of a thousand jobs of a mebibyte each is more than a database takes in one statement. */
+function weightOf({ jobs }: Batch): number {
+  return jobs.reduce((sum, { job }) => sum + (job.payload?.length ?? 0), 0)
 }
 
 function expectEntries(entries: unknown): void {

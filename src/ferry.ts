@@ -7,9 +7,9 @@ import { Logbook } from './logbook.ts'
 import { Batcher } from './runtime/batcher.ts'
 import type { Clock } from './runtime/clock.ts'
 import { Events } from './runtime/events.ts'
-import { StoreClock } from './runtime/store-clock.ts'
+import { type Reading, StoreClock } from './runtime/store-clock.ts'
 import { underRules } from './rules.ts'
-import type { Awaitable, OwnTransaction, Store, WriteResult } from './store.ts'
+import type { Awaitable, Finding, OwnTransaction, Store, WriteResult } from './store.ts'
 import { atOnce, isSync } from './sync-transaction.ts'
 import type { AnyTask, ResolvedPolicy } from './task.ts'
 import { TxLine } from './tx-line.ts'
@@ -64,6 +64,12 @@ export class Ferry {
     return this.clock.keep((error) => this.events.emit({ type: 'error', error, during }))
   }
 
+  /** What the store says of itself, and how its clock compares with this machine's where it has one of its own. */
+  async report(): Promise<readonly Finding[]> {
+    const findings = await this.store.report()
+    return this.clock instanceof StoreClock ? [...findings, clockFinding(await this.clock.measure())] : findings
+  }
+
   /** From now on every call is refused. */
   close(): void {
     this.#closed = true
@@ -108,4 +114,14 @@ export class Ferry {
     }
     return { tx, commit: last(commit), rollback: last(rollback) }
   }
+}
+
+/** Beyond this much, in milliseconds, what this machine writes into its own logs does not fit the times of jobs any more. */
+const wrongMs = 2_000
+
+function clockFinding({ offsetMs, errorMs }: Reading): Finding {
+  const apart = Math.abs(offsetMs)
+  const words = `${apart} ms ${offsetMs < 0 ? 'behind' : 'ahead of'} this machine's (± ${errorMs} ms); jobs go by the store's`
+  if (apart - errorMs <= wrongMs) return { name: 'clock', level: 'ok', message: words }
+  return { name: 'clock', level: 'warn', message: `${words}. Set one of them right` }
 }

@@ -1,11 +1,11 @@
 import type { AsyncTransaction } from './async-transaction.ts'
 import { andThen } from './awaitable.ts'
 import { type Duration, toMs } from './core/duration.ts'
-import { LeaseLostError, UnrecoverableError } from './core/errors.ts'
+import { LeaseLostError } from './core/errors.ts'
 import type { Failure, Instant, Job } from './core/job.ts'
 import { type Outcome, settle } from './core/lifecycle.ts'
 import { decode, encodeResult } from './core/payload.ts'
-import { RetryError } from './core/steer.ts'
+import { failedBy } from './core/steer.ts'
 import type { Ferry } from './ferry.ts'
 import type { SyncTransaction } from './sync-transaction.ts'
 import type { JobLog } from './logbook.ts'
@@ -84,10 +84,7 @@ export class HeldJob {
 
   /** Another attempt follows, with backoff, while attempts are left. UnrecoverableError and RetryError mean what they mean in a handler. */
   async fail(error: unknown): Promise<boolean> {
-    if (error instanceof UnrecoverableError) return await this.#end({ kind: 'failed', error, remaining: 0 })
-    if (error instanceof RetryError)
-      return await this.#end({ kind: 'failed', error, delayMs: error.delayMs, remaining: error.remaining })
-    return await this.#end({ kind: 'failed', error })
+    return await this.#end(failedBy(error))
   }
 
   /** Puts it back to be run later, without using up an attempt. */

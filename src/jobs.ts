@@ -239,7 +239,7 @@ export class Jobs {
 
   /** What is in force in the store, and what is wrong with it. */
   async report(): Promise<readonly Finding[]> {
-    return await this.#ferry.store.report()
+    return await this.#ferry.report()
   }
 
   /** Stops every worker (`grace` as in `Worker.stop`), stores what is still to be stored and closes the store. A second call joins the first. */

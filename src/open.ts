@@ -13,7 +13,10 @@ import type { Store } from './store.ts'
 export interface CommonOptions {
   /** Where the library's own lines go: `console`, `pinoLogger(pino())`, or anything with the same four methods. Default: errors to the console; `false` for silence. */
   readonly logger?: Logger | false
-  /** Whether to make or update the tables. Default true; with `false` a store without them is an error at the first use. */
+  /**
+   * Whether to make or update the tables. Default true. With `false` a store without them is an error at the first use, and one whose tables
+   * are of another version an error at once, if it is on a server.
+   */
   readonly migrate?: boolean
   /** With several stores: which of them (from 0) a queue lives in. Default: by a hash of its name. */
   readonly shardBy?: ShardBy
@@ -58,7 +61,7 @@ export async function open(source: Source | readonly Source[], options: OpenOpti
   const [only] = stores
   const store = isList(source) || only === undefined ? new ShardedStore(stores, options.shardBy) : only
   try {
-    if (options.migrate !== false) await store.migrate()
+    await (options.migrate === false ? store.check?.() : store.migrate())
     const ferry = new Ferry(store, options.clock ?? (await clockOf(store)))
     if (options.logger !== false) attachLogger(ferry.events, options.logger)
     return new Jobs(ferry)

@@ -31,6 +31,12 @@ export interface Store<Tx = never> {
 
   /** Makes or updates the tables. Idempotent, and safe from many processes at once. */
   migrate(): Awaitable<void>
+  /**
+   * Asked at the opening where `migrate` is not to be called. Tables that are not there are no fault yet: the first use will say so.
+   * Absent where a store finds out by itself.
+   * @throws StoreError for tables of another version than this program knows
+   */
+  check?(): Awaitable<void>
   /** Lets go of everything and ends every `listen`. A second call does nothing; any other call after it throws a UsageError. */
   close(): Awaitable<void>
 
@@ -64,7 +70,8 @@ export interface Store<Tx = never> {
    * Due is `runAt <= now`. The order is: queues by their priority, then jobs by priority and `runAt`; among equals the one added first.
    * Taken are only jobs of the tasks named, at most as many of each as the map says, of queues not paused and, if named, only of those queues; never more of a queue than
    * its `concurrency` leaves free, never two with one concurrency key in one queue, nor one whose key is running. What a claim makes of a
-   * row is `core/lifecycle.ts#claimed`. If fewer than `limit` were taken, or `limit` is 0, `nextRunAt` is the earliest `runAt` after now
+   * row is `core/lifecycle.ts#claimed`. A write of `settle` whose row somebody is changing just then, perhaps in a transaction that takes long,
+   * may be refused though the row is as it was: to be tried again later. If fewer than `limit` were taken, or `limit` is 0, `nextRunAt` is the earliest `runAt` after now
    * among the waiting jobs of these tasks, these queues and no paused one. Rings for what the settling has freed, not for the claim.
    */
   claim(request: ClaimRequest): Awaitable<Claimed>
@@ -82,7 +89,8 @@ export interface Store<Tx = never> {
 
   /**
    * Moves the end of each lease that is still held and has not run out (`leaseUntil > now`); a renewal is a change, so `rev` grows.
-   * Never revives a lease that ran out, even if nobody has taken the job since: the answer is then `undefined`.
+   * Never revives a lease that ran out, even if nobody has taken the job since: the answer is then `undefined`. No lease is given twice in
+   * one call.
    */
   renew(renewals: readonly Renewal[], until: Instant, now: Instant): Awaitable<readonly RenewResult[]>
 

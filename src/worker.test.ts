@@ -17,6 +17,7 @@ import {
 } from './core/errors.ts'
 import { cancel, RetryError, snooze } from './core/steer.ts'
 import type { RunningJob } from './running-job.ts'
+import type { ClaimRequest } from './store.ts'
 import { SqliteStore } from './stores/sqlite/index.ts'
 import { task } from './task.ts'
 
@@ -742,6 +743,45 @@ describe.each(sources)('trouble with the %s store', (source) => {
     expect(ran).toBe(1)
     expect(await sim.row(id)).toMatchObject({ state: 'completed', attempt: 1 })
     expect((await sim.jobs.stats())[0]?.counts).toMatchObject({ completed: 1, running: 0, pending: 0 })
+  })
+
+  it('in which listening takes long leaves nothing to the polling that came before it', async () => {
+    await using sim = await simulate(source)
+    const { runs, handler } = byHand<string>()
+    const open = Promise.withResolvers<void>()
+    sim.interfere(async ({ verb }, next) => {
+      if (verb === 'listen') await open.promise
+      return await next()
+    })
+    sim.jobs.work([quick.handle(handler)], { poll: '10m' })
+    await sim.clock.settle()
+    await sim.jobs.enqueue(quick, 'x')
+    await sim.clock.settle()
+    expect(runs).toHaveLength(0)
+    open.resolve()
+    await sim.clock.settle()
+    expect(runs).toHaveLength(1)
+  })
+
+  it('in which a row stays locked leaves its end for later, and tells of it in time', async () => {
+    await using sim = await simulate(source)
+    let locked = true
+    sim.interfere(({ verb, args }, next) => {
+      const [request] = args as readonly [ClaimRequest]
+      if (!locked || verb !== 'claim' || request.settle?.length !== 1) return next()
+      return { jobs: [], nextRunAt: undefined, settled: [{ ok: false, current: request.settle[0]?.before }] }
+    })
+    const { id } = await sim.jobs.enqueue(quick, 'x')
+    sim.jobs.work([quick])
+    await sim.clock.advance('900ms')
+    expect(sim.of('error')).toEqual([])
+    expect(sim.calls.filter(({ verb }) => verb === 'claim').length).toBeLessThan(25)
+    await sim.clock.advance('10s')
+    expect(sim.of('error')).toMatchObject([{ error: { message: expect.stringContaining(id) } }])
+    locked = false
+    await sim.clock.advance('50ms')
+    expect(sim.of('completed')).toMatchObject([{ job: { id, attempt: 1 } }])
+    expect(await sim.row(id)).toMatchObject({ state: 'completed' })
   })
 
   it('with its bells leaves the polling', async () => {

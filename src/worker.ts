@@ -204,7 +204,13 @@ export class Worker {
 
   #listen(): void {
     const ring = (bell: Bell): void => (bell === 'jobs' ? this.#producer.ring() : this.#heart.ring())
-    this.#endListening = (async () => await this.#ferry.store.listen(ring))()
+    const listening = async (): Promise<() => void> => {
+      const end = await this.#ferry.store.listen(ring)
+      // What came after the first look and before the ear was open, nobody has rung for. A cancellation that early shows with the next renewal.
+      ring('jobs')
+      return end
+    }
+    this.#endListening = listening()
     this.#endListening.catch((error: unknown) =>
       this.#ferry.events.emit({ type: 'error', error, during: 'listening; polling goes on' }),
     )

@@ -117,7 +117,7 @@ export class StoppedError extends QueueError {
   }
 }
 
-/** Throw it in a handler when no further attempt can help: the job fails now, whatever attempts are left. */
+/** Throw it in a handler, alone or as the `cause` of another error, when no further attempt can help: the job fails now, whatever attempts are left. */
 export class UnrecoverableError extends QueueError {
   readonly name = 'UnrecoverableError'
   readonly code = 'unrecoverable'

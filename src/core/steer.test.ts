@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
-import { UsageError } from './errors.ts'
-import { Cancel, cancel, RetryError, Snooze, snooze } from './steer.ts'
+import { UnrecoverableError, UsageError } from './errors.ts'
+import { Cancel, cancel, failedBy, RetryError, Snooze, snooze } from './steer.ts'
 
 describe('snooze', () => {
   it('says how long to wait, in milliseconds', () => {
@@ -50,4 +50,30 @@ describe('RetryError', () => {
       expect(() => new RetryError('no', options)).toThrow(UsageError)
     },
   )
+})
+
+describe('what a run has come to', () => {
+  const never = new UnrecoverableError('never')
+  const later = new RetryError('later', { delay: '1m', remaining: 2 })
+
+  it('is what the outermost of an error and its causes says', () => {
+    const wrapped = new Error('a', { cause: new Error('b', { cause: never }) })
+    expect(failedBy(wrapped)).toEqual({ kind: 'failed', error: wrapped, remaining: 0 })
+    const both = new Error('a', { cause: new RetryError('b', { delay: '1m', remaining: 2, cause: never }) })
+    expect(failedBy(both)).toEqual({ kind: 'failed', error: both, delayMs: 60_000, remaining: 2 })
+    const other = Object.assign(new UnrecoverableError('a'), { cause: later })
+    expect(failedBy(other)).toEqual({ kind: 'failed', error: other, remaining: 0 })
+  })
+
+  it('is a failure like any other for causes that go in a circle, cannot be read, or are no errors', () => {
+    const circle = new Error('circle')
+    circle.cause = circle
+    const unreadable = Object.defineProperty(new Error('no'), 'cause', {
+      get: () => {
+        throw new Error('nobody reads me')
+      },
+    })
+    for (const error of [circle, unreadable, new Error('no', { cause: { cause: never } }), 'no', null, undefined])
+      expect(failedBy(error)).toEqual({ kind: 'failed', error })
+  })
 })

@@ -1,6 +1,7 @@
 import { type Duration, toMs } from './duration.ts'
-import { QueueError, UsageError } from './errors.ts'
+import { QueueError, UnrecoverableError, UsageError } from './errors.ts'
 import { expectKnown, expectWhole, show } from './expect.ts'
+import type { Outcome } from './lifecycle.ts'
 
 /** Returned by a handler: the job waits and runs again later; the attempt is given back. See `snooze`. */
 export class Snooze {
@@ -33,7 +34,7 @@ export function cancel(reason: string): Cancel {
   return new Cancel(reason)
 }
 
-/** Throw it in a handler to fail this attempt and say what comes next, in place of the task's backoff and attempts. */
+/** Throw it in a handler, alone or as the `cause` of another error, to fail this attempt and say what comes next, in place of the task's backoff and attempts. */
 export class RetryError extends QueueError {
   readonly name = 'RetryError'
   readonly code = 'retry'
@@ -54,5 +55,30 @@ export class RetryError extends QueueError {
     this.delayMs = options.delay === undefined ? undefined : toMs(options.delay, 'delay')
     this.remaining =
       options.remaining === undefined ? undefined : expectWhole(options.remaining, 'remaining', 0, 10_000)
+  }
+}
+
+/** How far down the causes of an error are looked at: they may go in a circle. */
+const deepest = 20
+
+/** What a run has come to that threw this. An UnrecoverableError or a RetryError counts as the cause of another error too; the outermost decides. */
+export function failedBy(thrown: unknown): Extract<Outcome, { readonly kind: 'failed' }> {
+  const word = wordOf(thrown)
+  if (word instanceof UnrecoverableError) return { kind: 'failed', error: thrown, remaining: 0 }
+  if (word instanceof RetryError)
+    return { kind: 'failed', error: thrown, delayMs: word.delayMs, remaining: word.remaining }
+  return { kind: 'failed', error: thrown }
+}
+
+function wordOf(thrown: unknown): UnrecoverableError | RetryError | undefined {
+  try {
+    let next = thrown
+    for (let depth = 0; next instanceof Error && depth < deepest; depth++) {
+      if (next instanceof UnrecoverableError || next instanceof RetryError) return next
+      next = next.cause
+    }
+    return undefined
+  } catch {
+    return undefined // a getter that throws: an error like any other
   }
 }

@@ -84,3 +84,18 @@ it('is idle when every call so far has its answer', async () => {
   await Promise.all([added, idle])
   expect(order).toEqual(['answered', 'idle'])
 })
+
+it('takes fewer of heavy ones on a trip, and one that is too heavy alone', async () => {
+  const trips: (readonly number[])[] = []
+  const mebibyte = 1024 * 1024
+  const batcher = new Batcher<number, number>(
+    clock,
+    (items) => {
+      trips.push(items)
+      return items
+    },
+    (mebibytes) => mebibytes * mebibyte,
+  )
+  await Promise.all([3, 4, 2, 20, 1, 7].map((weight) => batcher.add(weight)))
+  expect(trips).toEqual([[3, 4], [2], [20], [1, 7]])
+})

@@ -23,6 +23,9 @@ export interface ProducerOptions {
   readonly pollMs: number
 }
 
+/** After so long an end that the store has left for later is tried again. */
+const leftForMs = 50
+
 /** After so long without a free hand, jobs that were claimed ahead are given back for others to run. */
 const patienceMs = 250
 
@@ -53,6 +56,7 @@ export class Producer {
   #callOffRetry: (() => void) | undefined
   #callOffTimer: (() => void) | undefined
   #callOffPatience: (() => void) | undefined
+  #callOffLeft: (() => void) | undefined
   #whenIdle: (() => void)[] = []
 
   constructor(options: ProducerOptions) {
@@ -112,10 +116,12 @@ export class Producer {
     this.#over = true
     this.#callOffTimer?.()
     this.#callOffPatience?.()
+    this.#callOffLeft?.()
     if (this.#callOffRetry !== undefined) this.#planned = false
     this.#callOffRetry?.()
     this.#callOffTimer = undefined
     this.#callOffPatience = undefined
+    this.#callOffLeft = undefined
     this.#callOffRetry = undefined
   }
 
@@ -179,11 +185,20 @@ export class Producer {
     }
     this.#exchanging = false
     this.#tellIdle()
+    if (this.#settler.left > 0) this.#comeBack()
     const more = this.#settler.size > 0 || (this.#claiming && (this.#rung || this.#more) && this.#room() > 0)
     if (!later) return more ? this.#plan(waitMs) : undefined
     // The store is far: the next exchange is on its way before what has come is begun, so that both take place at the same time.
     if (more) void this.#exchange()
     clock.soon(() => this.#startWaiting())
+  }
+
+  #comeBack(): void {
+    this.#callOffLeft ??= this.#options.clock.after(leftForMs, () => {
+      this.#callOffLeft = undefined
+      this.#settler.comeBack()
+      this.#plan()
+    })
   }
 
   /** How many jobs to claim now: the free hands, and a little ahead when runs are short; of a far store in two halves, one run while the other comes. */

@@ -44,6 +44,7 @@ function begin(
 const thrown = new Error('no')
 const retry = new RetryError('later', { delay: '7s', remaining: 3 })
 const unrecoverable = new UnrecoverableError('never')
+const wrapped = new Error('no', { cause: unrecoverable })
 const circular: { self?: unknown } = {}
 circular.self = circular
 
@@ -71,6 +72,7 @@ it.each<[name: string, value: unknown, outcome: object]>([
   ['a string', 'no', { kind: 'failed', error: 'no' }],
   ['an object', { no: 1 }, { kind: 'failed', error: { no: 1 } }],
   ['an UnrecoverableError', unrecoverable, { kind: 'failed', error: unrecoverable, remaining: 0 }],
+  ['an error because of one', wrapped, { kind: 'failed', error: wrapped, remaining: 0 }],
   ['a RetryError', retry, { kind: 'failed', error: retry, delayMs: 7_000, remaining: 3 }],
 ])('comes to a failure when a handler throws %s', async (_, value, outcome) => {
   const late = begin(() => Promise.reject(value))

@@ -1,7 +1,7 @@
-import { CancelledError, LeaseLostError, StoppedError, TimeoutError, UnrecoverableError } from '../core/errors.ts'
+import { CancelledError, LeaseLostError, StoppedError, TimeoutError } from '../core/errors.ts'
 import type { Outcome } from '../core/lifecycle.ts'
 import { encodeResult } from '../core/payload.ts'
-import { Cancel, RetryError, Snooze } from '../core/steer.ts'
+import { Cancel, failedBy, Snooze } from '../core/steer.ts'
 import type { Clock } from './clock.ts'
 import type { Definition } from './definition.ts'
 import type { Held } from './held.ts'
@@ -64,8 +64,5 @@ function ofThrown(thrown: unknown, held: Held): Outcome {
   if (reason instanceof LeaseLostError) return { kind: 'expired' }
   if (reason instanceof TimeoutError) return { kind: 'failed', error: reason }
   if (reason instanceof CancelledError) return { kind: 'cancelled', reason: reason.message }
-  if (thrown instanceof UnrecoverableError) return { kind: 'failed', error: thrown, remaining: 0 }
-  if (thrown instanceof RetryError)
-    return { kind: 'failed', error: thrown, delayMs: thrown.delayMs, remaining: thrown.remaining }
-  return { kind: 'failed', error: thrown }
+  return failedBy(thrown)
 }

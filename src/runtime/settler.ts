@@ -1,3 +1,4 @@
+import { UsageError } from '../core/errors.ts'
 import type { Instant, Job } from '../core/job.ts'
 import { type Outcome, type Write, settle } from '../core/lifecycle.ts'
 import type { WriteResult } from '../store.ts'
@@ -10,12 +11,19 @@ interface Settlement {
   readonly held: Held
   readonly outcome: Outcome
   readonly endedAt: Instant
+  /** How often the store has left it for later. */
+  left: number
 }
+
+/** So often an end is left for later before anybody is told that something is wrong. */
+const leftTooOften = 20
 
 /**
  * Gathers how runs ended until the next exchange with the store, and decides again when a write was refused because the row had moved.
  *
- * A run's end is never dropped: it stays here until the store has taken it, or has shown that the job is somebody else's.
+ * A run's end is never dropped: it stays here until the store has taken it, or has shown that the job is somebody else's. What the store
+ * leaves for later, because somebody is changing the row and may take long (`before.rev` refused, and yet the row as it was), comes back
+ * with `comeBack`.
  */
 export class Settler {
   readonly #definitions: ReadonlyMap<string, Definition>
@@ -23,6 +31,7 @@ export class Settler {
   readonly #events: Events
   readonly #forget: (held: Held) => void
   #due: Settlement[] = []
+  #left: Settlement[] = []
   #taken: readonly Settlement[] = []
   #writes: readonly Write[] = []
 
@@ -44,8 +53,19 @@ export class Settler {
     return this.#due.length
   }
 
+  /** How many the store has left for later. */
+  get left(): number {
+    return this.#left.length
+  }
+
   add(held: Held, outcome: Outcome): void {
-    this.#due.push({ held, outcome, endedAt: this.#clock.now() })
+    this.#due.push({ held, outcome, endedAt: this.#clock.now(), left: 0 })
+  }
+
+  /** What was left for later waits again. */
+  comeBack(): void {
+    this.#due.push(...this.#left)
+    this.#left = []
   }
 
   /** All that waits, decided on the rows as last seen. To be followed by `took` or `putBack`. */
@@ -70,8 +90,10 @@ export class Settler {
       if (result === undefined || write === undefined) this.#due.push(settlement)
       else if (result.ok) this.#stored(settlement, write)
       else if (result.current?.lease === settlement.held.lease) {
+        const moved = result.current.rev !== write.before.rev
         settlement.held.job = result.current // renewed, or asked to stop, since we last looked
-        this.#due.push(settlement)
+        if (moved) this.#due.push(settlement)
+        else this.#leave(settlement)
       } else this.#lost(settlement, result.current)
     }
   }
@@ -85,6 +107,16 @@ export class Settler {
 
   #policy(held: Held): ReturnType<typeof policyOf> {
     return policyOf(held.job, this.#definitions.get(held.job.task))
+  }
+
+  #leave(settlement: Settlement): void {
+    this.#left.push(settlement)
+    if (++settlement.left !== leftTooOften) return
+    const { id } = settlement.held.job
+    const error = new UsageError(
+      `The run of job ${id} has ended, but a transaction that has changed its row is still open. Commit it or roll it back`,
+    )
+    this.#events.emit({ type: 'error', error, during: 'settling; the other jobs go on' })
   }
 
   #stored({ held, outcome: reported, endedAt }: Settlement, { before, after }: Write): void {

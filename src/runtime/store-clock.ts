@@ -8,8 +8,8 @@ const everyMs = 60_000
 /** Of so many answers the one that came soonest counts: it says most exactly what time it is. */
 const samples = 3
 
-/** What one answer says: by how much the store is ahead of us, and how wrong that may be at most. Whole milliseconds. */
-interface Reading {
+/** What the answers of a store say of its clock: by how much the store is ahead of us, and how wrong that may be at most. Whole milliseconds. */
+export interface Reading {
   readonly offsetMs: number
   readonly errorMs: number
 }
@@ -88,6 +88,11 @@ export class StoreClock implements Clock {
     }
     this.#measuring = false
     if (this.#keepers.size > 0) this.#plan(everyMs)
+  }
+
+  /** Measures anew, without a correction. @throws StoreError when the store cannot be reached */
+  async measure(): Promise<Reading> {
+    return await this.#read()
   }
 
   async #read(): Promise<Reading> {

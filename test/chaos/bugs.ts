@@ -1,28 +1,31 @@
-/**
- * Faults to plant, each of which the checker must find. Those in SQL replace a part of a statement; the others are named where they are made.
- */
-const inSql = {
+/** Faults to plant in a store's SQL, each of which the checker must find. How they are made is each backend's own. */
+export const sqlBugs = [
   /** The end of a run is stored whoever holds the job by now. */
-  'unguarded write': ['and rev = ?', 'and ? is not null'],
+  'unguarded write',
   /** Jobs are taken back from workers that still hold them. */
-  'early rescue': ['where state = 1 and lease_until <= ? order', 'where state = 1 and lease_until <= ? + 800 order'],
+  'early rescue',
   /** A concurrency key is never found busy. */
-  'busy key ignored': ['concurrency_key = ? and state = 1 limit 1', 'concurrency_key = ? and state = 9 limit 1'],
+  'busy key ignored',
   /** A run counts as an attempt only if its worker lives to say so. */
-  'attempt not counted': ['set state = 1, attempt = attempt + 1', 'set state = 1, attempt = attempt + 0'],
+  'attempt not counted',
   /** Completions are not counted. */
-  'lost count': ['completed = completed + ?', 'completed = completed + 0 * ?'],
-} as const
+  'lost count',
+] as const
 
-const elsewhere = ['effect outside', 'acknowledged first'] as const
+/** Faults of the application. */
+const otherBugs = ['effect outside', 'acknowledged first'] as const
 
-export type Bug = keyof typeof inSql | (typeof elsewhere)[number]
+export type SqlBug = (typeof sqlBugs)[number]
 
-export const bugs: readonly Bug[] = [...(Object.keys(inSql) as (keyof typeof inSql)[]), ...elsewhere]
+export type Bug = SqlBug | (typeof otherBugs)[number]
+
+export const bugs: readonly Bug[] = [...sqlBugs, ...otherBugs]
+
+/** For each fault, what is replaced by what, wherever it stands. */
+export type SqlBugs = Readonly<Record<SqlBug, readonly (readonly [good: string, bad: string])[]>>
 
 /** The statement with the fault in it, if it is one that the fault is for. */
-export function planted(sql: string, bug: Bug | undefined): string {
-  if (bug === undefined || !(bug in inSql)) return sql
-  const [good, bad] = inSql[bug as keyof typeof inSql]
-  return sql.replace(good, bad)
+export function planted(sql: string, bug: Bug | undefined, inSql: SqlBugs): string {
+  const changes = Object.entries(inSql).find(([name]) => name === bug)?.[1] ?? []
+  return changes.reduce((text, [good, bad]) => text.replaceAll(good, bad), sql)
 }

@@ -57,13 +57,23 @@ export function currentCall(): Call {
 /** The failpoints of one process, at most one of which is armed. They need no hooks in the library: they sit in what is given to it. */
 export class Failpoints {
   readonly #part: Part
-  readonly #log: Log
+  readonly #log: Pick<Log, 'write'>
   #left: number
 
-  constructor(part: Part, log: Log) {
+  constructor(part: Part, log: Pick<Log, 'write'>) {
     this.#part = part
     this.#log = log
     this.#left = part.arm?.pass ?? 0
+  }
+
+  /** Whether it may come to that around a commit in this call. */
+  armedIn(name: Call): boolean {
+    return this.#left > 0 && this.#part.arm?.point.startsWith(`${name}.`) === true
+  }
+
+  /** Whether it will come to that with the next pass. */
+  firesNext(point: string): boolean {
+    return this.#left === 1 && this.#part.arm?.point === point
   }
 
   /** Here the process dies, or stands still, if it is armed for it. */

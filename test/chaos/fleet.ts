@@ -48,14 +48,16 @@ export class Fleet {
   readonly ends: End[] = []
   readonly #plan: Plan
   readonly #epoch: Instant
+  readonly #address: string
   /** How many batches each producer has enqueued. */
   readonly #batches = Array.from({ length: slots.producer }, () => 0)
   #arming: Arming | undefined
   #count = 0
 
-  constructor(plan: Plan, epoch: Instant) {
+  constructor(plan: Plan, epoch: Instant, address: string) {
     this.#plan = plan
     this.#epoch = epoch
+    this.#address = address
     process.once('exit', this.end)
   }
 
@@ -123,7 +125,8 @@ export class Fleet {
 
   #start(role: Role, slot: number, arm: Part['arm']): void {
     const { dir } = this.#plan
-    const part: Part = { plan: this.#plan, epoch: this.#epoch, role, slot, who: `${role}-${this.#count++}`, arm }
+    const [plan, epoch, address] = [this.#plan, this.#epoch, this.#address]
+    const part: Part = { plan, epoch, address, role, slot, who: `${role}-${this.#count++}`, arm }
     const output = openSync(files.output(dir), 'a')
     const child = fork(join(import.meta.dirname, `${role}.ts`), [JSON.stringify(part)], {
       stdio: ['ignore', output, output, 'ipc'],

@@ -3,14 +3,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import type { Instant } from '../../src/core/job.ts'
+import type { BackendName } from './backend.ts'
 import type { Bug } from './bugs.ts'
 import type { Point } from './failpoints.ts'
 
 /** What a run is to be. */
 export interface Plan {
+  readonly backend: BackendName
   readonly seed: number
   /** How many SIGKILLs, at failpoints and at random; those of poison jobs come on top. */
   readonly kills: number
+  /** How often the server of the store is crashed and started again. Default 0. */
+  readonly serverKills?: number | undefined
   readonly jobs: number
   /** How long a worker holds a job without renewing, in real milliseconds. */
   readonly leaseMs: number
@@ -28,6 +32,8 @@ export interface Plan {
 export interface Part {
   readonly plan: Plan
   readonly epoch: Instant
+  /** Where the jobs are, as the backend has said. */
+  readonly address: string
   readonly role: Role
   /** Which of its role it is; its successor after a kill has the same slot. */
   readonly slot: number

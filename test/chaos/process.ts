@@ -2,20 +2,21 @@ import { flushCompileCache } from 'node:module'
 
 import { type Jobs, open } from '../../src/index.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
+import { type Application, backends } from './backend.ts'
 import { Chance } from './chance.ts'
 import { fastClock, speedFor } from './clock.ts'
 import { Failpoints } from './failpoints.ts'
-import { Handle } from './handle.ts'
+import { insistently } from './insistently.ts'
 import { Log } from './log.ts'
 import { files, type Part } from './plan.ts'
-import { WatchedStore } from './watched-store.ts'
+import { watched } from './watched-store.ts'
 
 /** What a worker and a producer have in common: jobs on a watched store, a connection of the application's own, and a log. */
 export interface ChildProcess {
   readonly part: Part
   readonly jobs: Jobs
   readonly clock: Clock
-  readonly db: Handle
+  readonly application: Application
   readonly log: Log
   readonly chance: Chance
   readonly failpoints: Failpoints
@@ -31,10 +32,10 @@ export async function begin(): Promise<ChildProcess> {
   const chance = new Chance(plan.seed).of(who)
   const failpoints = new Failpoints(part, log)
   const clock = fastClock(part.epoch, speedFor(plan.leaseMs), () => chance.next())
-  const jobs = await open(new WatchedStore(part, failpoints), { clock, logger: false, migrate: false })
-  const db = new Handle(files.database(plan.dir), part, failpoints)
-  db.exec('pragma busy_timeout = 5000; pragma synchronous = full')
+  const { store, application } = await backends[plan.backend].enter(part, failpoints)
+  const options = { clock, logger: false, migrate: false } as const
+  const jobs = await insistently(() => open(watched(store, part.role, failpoints), options))
   jobs.on('error', ({ error, during }) => log.write({ error: String(error), during }))
   jobs.on('lost', ({ job }) => log.write({ lost: job.id }))
-  return { part, jobs, clock, db, log, chance, failpoints }
+  return { part, jobs, clock, application: application(jobs), log, chance, failpoints }
 }

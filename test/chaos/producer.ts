@@ -5,9 +5,10 @@ import { during } from './failpoints.ts'
 import { contends, entryOf, kindOf, type Payload } from './kinds.ts'
 import { Log, readLog } from './log.ts'
 import { batchesOf, batchSize, files, slots } from './plan.ts'
+import { insistently } from './insistently.ts'
 import { begin } from './process.ts'
 
-const { part, jobs, db } = await begin()
+const { part, jobs, application } = await begin()
 const { plan, slot, who } = part
 
 const file = files.acks(plan.dir, slot)
@@ -47,25 +48,30 @@ async function enqueueBatch(batch: number): Promise<readonly string[]> {
   const first = (batch * slots.producer + slot) * batchSize
   const kinds = Array.from({ length: batchSize }, (_, i) => kindOf(first + i, plan))
   const of = batch % 3 === 1 ? 0 : kinds.filter((kind) => !contends(kind)).length
-  const payloads = kinds.map((kind, i) => ({ n: first + i, kind, batch: `${who} ${batch}`, of }))
-  const enqueued = await enqueue(payloads, batch)
+  let tries = 0
+  const enqueued = await insistently(async () => {
+    // What has failed may have been added all the same: it must not be taken for a part of what is tried now.
+    const label = `${who} ${batch}/${tries++}`
+    return await enqueue(
+      kinds.map((kind, i) => ({ n: first + i, kind, batch: label, of })),
+      batch,
+    )
+  })
   return enqueued.flatMap(({ id }, i) => (kinds[i] === 'unwanted' ? [id] : []))
 }
 
 /** In turn all in one call, each in one of its own, and in a transaction of the application's. */
 async function enqueue(payloads: readonly Payload[], batch: number): Promise<readonly Enqueued[]> {
   const entries = payloads.map(entryOf)
-  if (batch % 3 === 2 || plan.bug === 'acknowledged first') return during('insert', () => enqueueInTransaction(entries))
+  if (batch % 3 === 2 || plan.bug === 'acknowledged first')
+    return await during('insert', () => enqueueInTransaction(entries))
   if (batch % 3 === 0) return acknowledged(await jobs.enqueueMany(entries))
   return (await Promise.all(entries.map(async (entry) => acknowledged(await jobs.enqueueMany([entry]))))).flat()
 }
 
-function enqueueInTransaction(entries: readonly Entry[]): readonly Enqueued[] {
-  db.exec('begin immediate')
-  const enqueued = jobs.enqueueMany(entries, { tx: db })
-  if (plan.bug === 'acknowledged first') acknowledged(enqueued)
-  db.exec('commit')
-  return acknowledged(enqueued)
+async function enqueueInTransaction(entries: readonly Entry[]): Promise<readonly Enqueued[]> {
+  const early = plan.bug === 'acknowledged first'
+  return acknowledged(await application.enqueue(entries, (enqueued) => void (early && acknowledged(enqueued))))
 }
 
 /** From now on they must not be lost. */
@@ -75,5 +81,5 @@ function acknowledged(enqueued: readonly Enqueued[]): readonly Enqueued[] {
 }
 
 async function cancelAll(ids: readonly string[]): Promise<void> {
-  for (const id of ids) acks.write({ cancelled: id, answer: await jobs.cancel(id, 'unwanted') })
+  for (const id of ids) acks.write({ cancelled: id, answer: await insistently(() => jobs.cancel(id, 'unwanted')) })
 }

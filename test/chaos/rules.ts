@@ -1,5 +1,3 @@
-import type { DatabaseSync } from 'node:sqlite'
-
 import type { State } from '../../src/core/job.ts'
 import { readAcks } from './acks.ts'
 import { fast, speedFor } from './clock.ts'
@@ -9,7 +7,7 @@ import type { Kind } from './kinds.ts'
 import type { Remains } from './ledger.ts'
 import type { Complain, Life, Lives } from './lives.ts'
 import { readLogs } from './log.ts'
-import { leastFired, type Plan } from './plan.ts'
+import { leastFired } from './plan.ts'
 
 /** Kinds whose effect is written in the transaction that completes them. */
 const transactional: ReadonlySet<Kind> = new Set<Kind>([
@@ -46,9 +44,8 @@ export function judgeAcks({ plan }: Remains, lives: Lives, complain: Complain): 
 }
 
 /** Exactly one effect for each completed job, under the lease that completed it, and none for any other; at least one where it stood outside. */
-export function judgeEffects(db: DatabaseSync, lives: Lives, complain: Complain): void {
+export function judgeEffects({ effects }: Remains, lives: Lives, complain: Complain): void {
   const leasesOf = new Map<string, string[]>()
-  const effects = db.prepare('select job, lease from effect').all() as unknown as { job: string; lease: string }[]
   for (const { job, lease } of effects) {
     const known = leasesOf.get(job)
     if (known === undefined) leasesOf.set(job, [lease])
@@ -85,10 +82,9 @@ export function judgeEnds(lives: Lives, complain: Complain): void {
 }
 
 /** A parent that completed has exactly one child; a child has a parent that completed. */
-export function judgeChildren(db: DatabaseSync, lives: Lives, complain: Complain): void {
-  const rows = db.prepare('select parent, child from child_of').all() as unknown as { parent: string; child: string }[]
+export function judgeChildren({ families }: Remains, lives: Lives, complain: Complain): void {
   const children = new Map<string, number>()
-  for (const { parent, child } of rows) {
+  for (const { parent, child } of families) {
     children.set(parent, (children.get(parent) ?? 0) + 1)
     if (!lives.byId.has(child)) complain('lost', `child ${child} of job ${parent} is not there`)
   }
@@ -98,7 +94,8 @@ export function judgeChildren(db: DatabaseSync, lives: Lives, complain: Complain
       complain('effects', `job ${id} (parent) has ${children.get(id) ?? 0} children, not ${expected}`)
   }
   const born = [...lives.byId.values()].filter(({ kind }) => kind === 'child').length
-  if (born !== rows.length) complain('effects', `${born} children were enqueued, and ${rows.length} belong to a parent`)
+  if (born !== families.length)
+    complain('effects', `${born} children were enqueued, and ${families.length} belong to a parent`)
 }
 
 /** Jobs enqueued together are there together; one under a window's unique key is there once, however often it was enqueued. */
@@ -118,57 +115,52 @@ export function judgeBatches(lives: Lives, complain: Complain): void {
     if (times > 1) complain('keys', `job number ${n} was added ${times} times under one unique key`)
 }
 
-/** What the workers say they ran: each claim at most once, under a lease that the job had. */
-export function judgeRuns(plan: Plan, lives: Lives, complain: Complain): void {
+/**
+ * What the workers say they ran: each claim at most once, under a lease that the job had. A server that was crashed may have forgotten the
+ * last claims, as it is allowed to.
+ */
+export function judgeRuns({ plan, crashes }: Remains, lives: Lives, complain: Complain): void {
   const ran = new Set<string>()
   for (const { run, lease } of readLogs(plan.dir, 'worker') as Iterable<{ run?: string; lease: string }>) {
     if (run === undefined) continue
     if (ran.has(`${run} ${lease}`)) complain('leases', `job ${run} was run twice under one lease`)
-    if (lives.byId.get(run)?.leases.has(lease) !== true)
+    if (crashes.length === 0 && lives.byId.get(run)?.leases.has(lease) !== true)
       complain('leases', `job ${run} was run under a lease it never had`)
     ran.add(`${run} ${lease}`)
   }
 }
 
-/** The file is sound, its rows are as the tape says, and its counters are those of a recount. */
-export function judgeDatabase({ db, stats }: Remains, lives: Lives, complain: Complain): void {
-  const [integrity] = Object.values(db.prepare('pragma integrity_check').get() ?? {})
-  if (integrity !== 'ok') complain('integrity', String(integrity))
-  for (const row of db.prepare('select id, state, attempt, parked from jobferry_job').all()) {
-    const life = lives.byId.get(String(row['id']))
-    if (life?.state !== row['state'] || life?.attempt !== row['attempt'] || row['parked'] !== 0)
-      complain('integrity', `the row of job ${String(row['id'])} is not as the tape says`)
+/** The database is sound, its rows are as the tape says, and its counters are those of a recount. */
+export function judgeDatabase({ rows, recount, faults, stats }: Remains, lives: Lives, complain: Complain): void {
+  for (const fault of faults) complain('integrity', fault)
+  for (const { id, state, attempt, parked } of rows) {
+    const life = lives.byId.get(id)
+    if (life?.state !== state || life.attempt !== attempt || parked !== 0)
+      complain('integrity', `the row of job ${id} is not as the tape says`)
   }
   const counted = stats.flatMap(({ queue, tasks }) =>
     Object.entries(tasks).flatMap(([task, counts]) =>
       stateNames.map((name) => [`${name} jobs of ${queue}/${task}`, counts[name]] as const),
     ),
   )
-  const there = new Map(recount(db))
+  const there = new Map(
+    recount.map(({ queue, task, state, n }) => [`${stateNames[state]} jobs of ${queue}/${task}`, n]),
+  )
   for (const [what, n] of counted)
     if (n !== (there.get(what) ?? 0))
       complain('counters', `${n} ${what} are counted, and ${there.get(what) ?? 0} there`)
 }
 
-function recount(db: DatabaseSync): readonly (readonly [what: string, n: number])[] {
-  const rows = db.prepare(`
-    select queue.name queue, task, state, count(*) n
-    from jobferry_job job join jobferry_lane lane on lane.id = job.lane join jobferry_queue queue on queue.id = lane.queue
-    group by 1, 2, 3`)
-  return rows
-    .all()
-    .map(({ queue, task, state, n }) => [
-      `${stateNames[Number(state)]} jobs of ${String(queue)}/${String(task)}`,
-      Number(n),
-    ])
-}
+/** How soon after a graceful stop a crash of the server may undo what was stored in it, in milliseconds. */
+const undoneMs = 1_000
 
 /** Nobody ended by an accident, and a graceful stop left nothing running behind. */
-export function judgeProcesses({ plan, epoch, ends }: Remains, lives: Lives, complain: Complain): void {
+export function judgeProcesses({ plan, epoch, ends, crashes }: Remains, lives: Lives, complain: Complain): void {
   const stoppedAt = new Map<string, number>()
   for (const { who, cause, code, at } of ends) {
     if (cause === 'crashed') complain('processes', `${who} ended by itself (${code}); see output.txt`)
-    if (cause === 'stopped') stoppedAt.set(who, fast(at, epoch, speedFor(plan.leaseMs)))
+    const undone = crashes.some((crash) => crash >= at && crash < at + undoneMs)
+    if (cause === 'stopped' && !undone) stoppedAt.set(who, fast(at, epoch, speedFor(plan.leaseMs)))
   }
   for (const { who, job, until } of lives.rescues)
     if (until > (stoppedAt.get(who) ?? Infinity))

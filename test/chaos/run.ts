@@ -1,13 +1,14 @@
 import { writeFileSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import type { Instant } from '../../src/core/job.ts'
 import { type Jobs, open } from '../../src/index.ts'
+import { backends, type Ground } from './backend.ts'
 import { Fleet } from './fleet.ts'
 import { judge, type Verdict } from './ledger.ts'
 import { Nemesis } from './nemesis.ts'
 import { files, type Plan } from './plan.ts'
-import { startTape } from './tape.ts'
+import { insistently } from './insistently.ts'
 
 /** How many jobs the producers may be ahead of the workers, and the work of the kills. */
 const backlog = 600
@@ -19,6 +20,7 @@ const tickMs = 25
 export interface Progress {
   readonly jobs: number
   readonly kills: number
+  readonly crashes: number
 }
 
 /**
@@ -26,49 +28,61 @@ export interface Progress {
  * database, the acknowledgements and the ends of the processes say.
  */
 export async function torture(plan: Plan, tell: (progress: Progress) => void = () => undefined): Promise<Verdict> {
-  const file = files.database(plan.dir)
   const epoch = Date.now()
-  await using jobs = await open(`sqlite:${file}`)
-  startTape(file)
-  using db = new DatabaseSync(file)
-  const fleet = new Fleet(plan, epoch)
+  await using ground = await backends[plan.backend].prepare(plan, epoch)
+  await using jobs = await open(ground.store, { migrate: false, logger: false })
+  const fleet = new Fleet(plan, epoch, ground.address)
   const nemesis = new Nemesis(plan, fleet)
-  const over = (): boolean => Date.now() > epoch + plan.deadlineMs || fleet.hopeless
+  const startedAt = Date.now()
+  const over = (): boolean => Date.now() > startedAt + plan.deadlineMs || fleet.hopeless
+  const crashes: Instant[] = []
   try {
     fleet.start((role) => nemesis.arm(role))
-    await rage(plan, jobs, fleet, nemesis, tell, over)
+    await rage(plan, { ground, jobs, fleet, nemesis, crashes }, tell, over)
     const quietAt = Date.now()
-    await drained(db, over)
+    while (!(await ground.records.drained()) && !over()) await sleep(tickMs)
     const drainMs = Date.now() - quietAt
     await fleet.retire()
-    const tookMs = Date.now() - epoch
+    const tookMs = Date.now() - startedAt
     const stats = await jobs.stats()
     const { deeds } = nemesis
     const { ends } = fleet
-    const verdict = judge({ plan, epoch, db, stats, deeds, ends, tookMs, drainMs })
-    writeFileSync(files.verdict(plan.dir), JSON.stringify({ ...verdict, ends }, undefined, 2))
+    const verdict = await judge(ground.records, { plan, epoch, stats, deeds, ends, crashes, tookMs, drainMs })
+    writeFileSync(files.verdict(plan.dir), JSON.stringify({ ...verdict, ends, crashes }, undefined, 2))
     return verdict
   } finally {
     fleet.end()
   }
 }
 
+/** Who meets in a run. */
+interface Scene {
+  readonly ground: Ground
+  readonly jobs: Jobs
+  readonly fleet: Fleet
+  readonly nemesis: Nemesis
+  readonly crashes: Instant[]
+}
+
 /** Until all jobs are enqueued and all kills are made. Work and kills keep pace with each other. */
 async function rage(
   plan: Plan,
-  jobs: Jobs,
-  fleet: Fleet,
-  nemesis: Nemesis,
+  { ground, jobs, fleet, nemesis, crashes }: Scene,
   tell: (progress: Progress) => void,
   over: () => boolean,
 ): Promise<void> {
-  while ((fleet.enqueued < plan.jobs || nemesis.kills < plan.kills) && !over()) {
-    const done = Math.max(0, fleet.enqueued - (await unfinished(jobs)))
+  const { serverKills = 0 } = plan
+  while ((fleet.enqueued < plan.jobs || nemesis.kills < plan.kills || crashes.length < serverKills) && !over()) {
+    const done = Math.max(0, fleet.enqueued - (await insistently(() => unfinished(jobs))))
     const paced = Math.min(done, (plan.jobs * (nemesis.kills + killsBehind)) / plan.kills)
     fleet.grant(paced + Math.min(backlog, plan.jobs / 8))
     nemesis.saw(Math.min(1, done / plan.jobs))
     nemesis.strike()
-    tell({ jobs: done, kills: nemesis.kills })
+    if (done / plan.jobs > (crashes.length + 0.5) / serverKills) {
+      crashes.push(Date.now())
+      await ground.crash?.()
+    }
+    tell({ jobs: done, kills: nemesis.kills, crashes: crashes.length })
     await sleep(tickMs)
   }
 }
@@ -76,10 +90,4 @@ async function rage(
 async function unfinished(jobs: Jobs): Promise<number> {
   const stats = await jobs.stats()
   return stats.reduce((sum, { counts }) => sum + counts.pending + counts.running, 0)
-}
-
-/** Until no job waits or runs any more. Looks at the rows: the counters are to be judged too. */
-async function drained(db: DatabaseSync, over: () => boolean): Promise<void> {
-  const left = db.prepare('select exists (select 1 from jobferry_job where state < 2) n')
-  while (Number(left.get()?.['n']) === 1 && !over()) await sleep(tickMs)
 }

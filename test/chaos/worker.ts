@@ -1,16 +1,15 @@
 // A worker process of the kill test. What each kind of job does is here; what it must come to is in ledger.ts.
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { type HandledTask, type RunningJob, snooze } from '../../src/index.ts'
+import { type Entry, type HandledTask, type RunningJob, snooze } from '../../src/index.ts'
+import type { Effect } from './backend.ts'
 import { speedFor } from './clock.ts'
 import { die, during } from './failpoints.ts'
 import { type Kind, type Payload, tasks } from './kinds.ts'
 import { begin } from './process.ts'
 
-const { part, jobs, clock, db, log, chance, failpoints } = await begin()
+const { part, jobs, clock, application, log, chance, failpoints } = await begin()
 const { leaseMs, bug } = part.plan
-const addEffect = db.prepare('insert into effect values (?, ?, ?, ?, ?)')
-const addChild = db.prepare('insert into child_of values (?, ?)')
 
 const acts: Readonly<Record<Kind, (payload: Payload, job: RunningJob) => Promise<unknown>>> = {
   transfer,
@@ -25,7 +24,7 @@ const acts: Readonly<Record<Kind, (payload: Payload, job: RunningJob) => Promise
   },
   plain: async (_payload, job) => {
     await work()
-    effect(job)
+    await application.effect(effectOf(job))
     failpoints.pass('handler.effect')
   },
   flaky: async (payload, job) => {
@@ -38,11 +37,7 @@ const acts: Readonly<Record<Kind, (payload: Payload, job: RunningJob) => Promise
   },
   parent: async (payload, job) => {
     await work()
-    complete(job, () => {
-      const child = tasks.child.with({ ...payload, kind: 'child', of: 0 })
-      const [enqueued] = jobs.enqueueMany([child], { tx: db })
-      addChild.run(job.id, enqueued?.id ?? null)
-    })
+    await complete(job, tasks.child.with({ ...payload, kind: 'child', of: 0 }))
   },
   snoozing: async (payload, job) => {
     if (clock.now() < job.createdAt + 600) return snooze('300ms')
@@ -50,11 +45,11 @@ const acts: Readonly<Record<Kind, (payload: Payload, job: RunningJob) => Promise
   },
   long: async (_payload, job) => {
     await sleep(leaseMs * (1.5 + chance.next()), undefined, { signal: job.signal })
-    complete(job)
+    await complete(job)
   },
   unwanted: async (_payload, job) => {
     await sleep(chance.between(20, 200), undefined, { signal: job.signal })
-    complete(job)
+    await complete(job)
   },
 }
 
@@ -83,7 +78,7 @@ function tellOnce(): void {
 
 async function transfer(_payload: Payload, job: RunningJob): Promise<void> {
   await work()
-  complete(job)
+  await complete(job)
 }
 
 /** Deaf to the signal: whoever lost his lease meanwhile must be stopped by the store. */
@@ -91,24 +86,14 @@ async function work(): Promise<void> {
   await sleep(chance.between(2, 20))
 }
 
-function effect(job: RunningJob): void {
-  addEffect.run(job.id, job.lease, job.attempt, part.who, clock.now())
+function effectOf({ id, lease, attempt }: RunningJob): Effect {
+  return { job: id, lease, attempt, who: part.who, at: clock.now() }
 }
 
 /** The effect and the end of the job in one transaction. */
-function complete(job: RunningJob, also?: () => void): void {
+async function complete(job: RunningJob, child?: Entry): Promise<void> {
   failpoints.pass('complete.stall')
-  if (bug === 'effect outside') effect(job)
-  during('complete', () => {
-    db.exec('begin immediate')
-    try {
-      if (bug !== 'effect outside') effect(job)
-      also?.()
-      job.complete(undefined, { tx: db })
-      db.exec('commit')
-    } catch (error) {
-      if (db.isTransaction) db.exec('rollback')
-      throw error
-    }
-  })
+  const outside = bug === 'effect outside'
+  if (outside) await application.effect(effectOf(job))
+  await during('complete', () => application.complete(job, outside ? undefined : effectOf(job), child))
 }

@@ -1,7 +1,8 @@
-import { describe, it } from 'vitest'
+import { describe, inject, it } from 'vitest'
 
 import { MemoryStore } from '../../src/stores/memory/index.ts'
 import { type Disagreement, disagreement } from './model.ts'
+import { postgresSubjects } from './postgres-subjects.ts'
 import { inFile, inMemory } from './subjects.ts'
 
 /** `JOBFERRY_SEED=… JOBFERRY_RUNS=… vitest run test/model` plays the same scripts again, or more of them. */
@@ -20,6 +21,17 @@ describe(`random scripts, JOBFERRY_SEED=${seed}`, () => {
 
   it('agree on two connections to one SQLite file with the memory store', { timeout }, async () => {
     expectNone(await disagreement(inFile, { seed, runs: Math.ceil(runs / 2) }))
+  })
+
+  // A script takes 60 ms here, and 8 on SQLite.
+  it('agree on PostgreSQL with the memory store', { timeout }, async () => {
+    await using subjects = await postgresSubjects(inject('postgres').url)
+    expectNone(await disagreement(subjects.open, { seed, runs: Math.ceil(runs / 3) }))
+  })
+
+  it('agree on two stores in one schema of PostgreSQL with the memory store', { timeout }, async () => {
+    await using subjects = await postgresSubjects(inject('postgres').url)
+    expectNone(await disagreement(subjects.openTwice, { seed, runs: Math.ceil(runs / 5) }))
   })
 })
 

@@ -16,7 +16,7 @@ import {
   type Write,
 } from '../../src/core/lifecycle.ts'
 import type { RetentionPolicy } from '../../src/core/retention.ts'
-import type { Awaitable, Batch, BatchResult, Store } from '../../src/store.ts'
+import type { Awaitable, Batch, BatchResult, Renewal, Store } from '../../src/store.ts'
 import { MemoryStore } from '../../src/stores/memory/index.ts'
 import { aJob, T } from '../../src/testing/contract/builders.ts'
 import { dump, expectSound } from '../../src/testing/contract/dump.ts'
@@ -143,7 +143,7 @@ class Play {
       case 'rescue':
         return await this.#rescue(turn.limit)
       case 'prune':
-        return await this.#both((store) => store.prune(this.#now, turn.limit))
+        return await this.#prune(turn.limit)
       case 'configure':
         return await this.#both((store) => store.configure(at(queues, turn.queue), turn.settings))
       case 'log': {
@@ -225,15 +225,22 @@ class Play {
   }
 
   async #renew(of: readonly Which[], forMs: number): Promise<unknown> {
-    const rows = await Promise.all(of.map(async (which) => await this.#row(which)))
-    const renewals = rows.flatMap((row) =>
-      row?.mine.lease === undefined ? [] : [{ id: row.mine.id, lease: row.mine.lease }],
-    )
-    return await this.#both((store) => store.renew(renewals, this.#now + forMs, this.#now))
+    const renewals = new Map<string, Renewal>()
+    for (const which of of) {
+      const { id, lease } = (await this.#row(which))?.mine ?? {}
+      if (id !== undefined && lease !== undefined) renewals.set(lease + id, { id, lease })
+    }
+    return await this.#both((store) => store.renew([...renewals.values()], this.#now + forMs, this.#now))
+  }
+
+  async #prune(asked: number): Promise<unknown> {
+    const limit = this.#withTies(asked, (job) => job.forgetAt)
+    return await this.#both((store) => store.prune(this.#now, limit))
   }
 
   /** Looks for expired leases and takes the jobs back, as the upkeep of a worker does. */
-  async #rescue(limit: number): Promise<unknown> {
+  async #rescue(asked: number): Promise<unknown> {
+    const limit = this.#withTies(asked, (job) => job.leaseUntil)
     const lost: Partial<Record<Side, readonly Job[]>> = {}
     await this.#both(async (store, side) => {
       const expired = await store.expired(this.#now, limit)
@@ -246,6 +253,14 @@ class Play {
         this.#now,
       ),
     )
+  }
+
+  /** So many jobs of those that are due, and all that are due at the same instant as the last: which of them comes first is not promised. */
+  #withTies(limit: number, instantOf: (job: Job) => Instant | undefined): number {
+    const jobs = this.#memory.list({ limit: 1_000 })
+    const due = jobs.flatMap((job) => instantOf(job) ?? []).toSorted((a, b) => a - b)
+    const last = due[limit - 1] ?? -Infinity
+    return Math.max(limit, due.filter((instant) => instant <= last).length)
   }
 
   /** The writes that these decisions come to, on the rows of each side; those that the core refuses are left out. */

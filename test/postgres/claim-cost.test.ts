@@ -25,7 +25,7 @@ async function claimCost(client: Client, schema: string, from?: readonly [lanes:
   await client.query('begin')
   const before = await counters(client, schema)
   const claimed = await client.query(
-    `select * from ${schema}.exchange(null, null, null, null, null, null, null, null, null, null, true, 'none', null, false, null,
+    `select * from ${schema}.exchange(null, null, null, null, null, null, null, null, null, null, null, null, true, 'none', null, false, null,
       null, null, null, 100, $1, $2, $3, $4, $5)`,
     [aClaim().lease, T + 30_000, T, ...(from ?? [null, null])],
   )

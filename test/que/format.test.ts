@@ -22,14 +22,20 @@ describe('refuses to open', () => {
     const url = await newDatabase()
     await expect(open(`que:${url}`)).rejects.toThrow(/There is no table que_jobs in the schema public/)
     const client = await connect(url)
-    const { rows } = await client.query(`select from pg_class where relname like '%que%' and relnamespace = 'public'::regnamespace`)
+    const { rows } = await client.query(
+      `select from pg_class where relname like '%que%' and relnamespace = 'public'::regnamespace`,
+    )
     expect(rows).toEqual([])
   })
 
   it.for([
     ['a table of a newer version', queSchema(7), '8'],
     ['a table whose comment is about another', queSchema(5), '3'],
-    ['a table of version 2, which has no queues', 'create table que_jobs (priority int, run_at timestamptz, job_id bigserial, job_class text, args json, error_count int, last_error text)', '2'],
+    [
+      'a table of version 2, which has no queues',
+      'create table que_jobs (priority int, run_at timestamptz, job_id bigserial, job_class text, args json, error_count int, last_error text)',
+      '2',
+    ],
     ['a table of somebody else’s', 'create table que_jobs (id int, what text)', 'ours'],
   ] as const)('%s', async ([, schema, comment]) => {
     const url = await newDatabase()

@@ -65,7 +65,7 @@ describe.for(versions)('version %i', (version) => {
     await failed
     await worker.stop()
     const job = await jobs.get(id)
-    expect(job?.errors).toMatchObject([{ attempt: 1, name: 'UnrecoverableError' }])
+    expect(job?.failures).toMatchObject([{ attempt: 1, name: 'UnrecoverableError' }])
     if (version === 3) {
       expect(job?.state).toBe('pending')
       expect(Math.abs((job?.runAt ?? 0) - Date.now() - 4_000)).toBeLessThan(2_000)
@@ -107,17 +107,11 @@ describe.for(versions)('version %i', (version) => {
       jobs.cancel('1'),
       jobs.edit('1', { maxAttempts: 9 }),
     ])
-    expect(refused.map((result) => (result.status === 'rejected' && result.reason instanceof UnsupportedError ? result.reason.capability : result))).toEqual([
-      'dedupe',
-      'concurrency',
-      'policy',
-      'policy',
-      'pause',
-      'limits',
-      'logs',
-      'cancel',
-      'policy',
-    ])
+    expect(
+      refused.map((result) =>
+        result.status === 'rejected' && result.reason instanceof UnsupportedError ? result.reason.capability : result,
+      ),
+    ).toEqual(['dedupe', 'concurrency', 'policy', 'policy', 'pause', 'limits', 'logs', 'cancel', 'policy'])
     await fine
     expect((await que.rows()).map(({ args }) => args)).toEqual(['["fine"]'])
   })
@@ -126,18 +120,25 @@ describe.for(versions)('version %i', (version) => {
     const que = await newQue(version)
     const jobs = await que.jobs()
     const one = task<unknown>({ name: 'One', queue: que.queue })
-    const bad = [{ to: 'ada' }, 'text', 5, null, new Uint8Array(2), { args: 5 }, { args: [], kwargs: [] }, { args: [], other: 1 }]
+    const bad = [
+      { to: 'ada' },
+      'text',
+      5,
+      null,
+      new Uint8Array(2),
+      { args: 5 },
+      { args: [], kwargs: [] },
+      { args: [], other: 1 },
+    ]
     const notInJsonb = version === 3 ? [] : [['nul \0'], [{ deep: ['half \ud800'] }], [String.raw`\u0000` + '\0']]
     const all = await Promise.allSettled([
       ...[...bad, ...notInJsonb].map((payload) => jobs.enqueue(one, payload)),
       jobs.enqueue(one, [String.raw`\u0000 \ud800`]),
       jobs.enqueue(one, undefined),
     ])
-    expect(all.map((result) => (result.status === 'rejected' ? result.reason instanceof UsageError : 'added'))).toEqual([
-      ...[...bad, ...notInJsonb].map(() => true),
-      'added',
-      'added',
-    ])
+    expect(all.map((result) => (result.status === 'rejected' ? result.reason instanceof UsageError : 'added'))).toEqual(
+      [...[...bad, ...notInJsonb].map(() => true), 'added', 'added'],
+    )
     expect((await que.rows()).map(({ args }) => args)).toEqual([String.raw`["\\u0000 \\ud800"]`, '[]'])
   })
 
@@ -162,22 +163,30 @@ describe.for(versions)('version %i', (version) => {
 })
 
 describe('keyword arguments', () => {
-  it.for([6, 7] as const)('have a column of their own in version %i, and come back as they were given', async (version) => {
-    const que = await newQue(version)
-    const jobs = await que.jobs()
-    const one = task<unknown>({ name: 'One' })
-    const payload = { args: ['kw', 1], kwargs: { name: 'Zoë' } }
-    const { id } = await jobs.enqueue(one, payload)
-    expect(await que.rows()).toMatchObject([{ args: '["kw", 1]', kwargs: '{"name": "Zoë"}', job_schema_version: '2' }])
-    expect((await jobs.get(id))?.payload).toEqual(payload)
-    expect((await jobs.lease())?.payload).toEqual(payload)
-  })
+  it.for([6, 7] as const)(
+    'have a column of their own in version %i, and come back as they were given',
+    async (version) => {
+      const que = await newQue(version)
+      const jobs = await que.jobs()
+      const one = task<unknown>({ name: 'One' })
+      const payload = { args: ['kw', 1], kwargs: { name: 'Zoë' } }
+      const { id } = await jobs.enqueue(one, payload)
+      expect(await que.rows()).toMatchObject([
+        { args: '["kw", 1]', kwargs: '{"name": "Zoë"}', job_schema_version: '2' },
+      ])
+      expect((await jobs.get(id))?.payload).toEqual(payload)
+      expect((await jobs.lease())?.payload).toEqual(payload)
+    },
+  )
 
-  it.for([3, 4, 5] as const)('have none in version %i: they are refused, with a word where Ruby looks for them', async (version) => {
-    const jobs = await (await newQue(version)).jobs()
-    const refused = jobs.enqueue(task<unknown>({ name: 'One' }), { args: [], kwargs: { a: 1 } })
-    await expect(refused).rejects.toThrow(/as the last of the list/)
-  })
+  it.for([3, 4, 5] as const)(
+    'have none in version %i: they are refused, with a word where Ruby looks for them',
+    async (version) => {
+      const jobs = await (await newQue(version)).jobs()
+      const refused = jobs.enqueue(task<unknown>({ name: 'One' }), { args: [], kwargs: { a: 1 } })
+      await expect(refused).rejects.toThrow(/as the last of the list/)
+    },
+  )
 })
 
 describe('job_schema_version', () => {

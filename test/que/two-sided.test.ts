@@ -33,9 +33,9 @@ describe.for(versions)('version %i', (version) => {
       )
 
     const worker = jobs.work([ours], { concurrency: 4 })
-    let over = false
+    const over = new AbortController()
     const playing = (async () => {
-      while (!over)
+      while (!over.signal.aborted)
         await foreign.workOne(async (job) => {
           const [n = 0] = JSON.parse(job.args) as number[]
           await witnessed(theirs, n, 2, 'theirs', async () => {})
@@ -43,7 +43,7 @@ describe.for(versions)('version %i', (version) => {
         })
     })()
     await until('every job is done', async () => ((await que.rows()).length === 0 ? true : undefined))
-    over = true
+    over.abort()
     await playing
     await worker.stop()
 

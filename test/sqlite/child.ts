@@ -30,6 +30,11 @@ const actions = {
     opened.push(await open(urls, { logger: false, ...options }))
   },
 
+  /** A store that is no file. */
+  async openUrl(url: string, options: OpenOptions = {}): Promise<void> {
+    opened.push(await open(url, { logger: false, ...options }))
+  },
+
   /** As `open`, by a user who may not do everything. */
   async openAs(user: number, file: string): Promise<void> {
     process.setgid?.(user)
@@ -88,6 +93,22 @@ const actions = {
       await jobs().lease({ queue: 'no', wait: '50ms' })
     await worker.stop()
     return ran
+  },
+
+  /** Works until so many jobs have been completed, here or elsewhere; answers when each run here began and ended, by one clock for all processes. */
+  async timeAll(howMany: number): Promise<readonly (readonly [number, number])[]> {
+    const runs: [number, number][] = []
+    const now = (): number => Number(process.hrtime.bigint())
+    const handled = hello.handle(async () => {
+      const from = now()
+      await jobs().list({ limit: 10 })
+      runs.push([from, now()])
+    })
+    const worker = jobs().work([handled], { poll: '100ms' })
+    while (((await jobs().stats())[0]?.counts.completed ?? 0) < howMany)
+      await jobs().lease({ queue: 'no', wait: '50ms' })
+    await worker.stop()
+    return runs
   },
 
   /** Works until the process ends; tells `ran` with the payload's number, and is idle once this answers. */

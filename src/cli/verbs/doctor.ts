@@ -1,4 +1,4 @@
-import { QueueError } from '../../core/errors.ts'
+import { QueueError, StoreError } from '../../core/errors.ts'
 import type { Finding } from '../../store.ts'
 import { expectOurs, type Place, places, withStoreThere } from '../open-store.ts'
 import { plain, table } from '../table.ts'
@@ -29,7 +29,7 @@ export const doctor: Verb = verb({
   },
 })
 
-/** A file that is not ours, or that refuses to be opened, is a finding; one that is not there at all is not. */
+/** A store that is not ours, or that refuses to be opened, is a finding; one that is not there at all is not. */
 async function examine(call: Call): Promise<readonly Finding[]> {
   const found = await places(call)
   for (const place of found) if (place.peek?.kind === 'missing') expectOurs(place)
@@ -38,7 +38,9 @@ async function examine(call: Call): Promise<readonly Finding[]> {
   try {
     return await withStoreThere(call, (jobs) => jobs.report())
   } catch (error) {
-    if (!(error instanceof QueueError) || found.every(({ peek }) => peek === undefined)) throw error
+    if (!(error instanceof QueueError)) throw error
+    const refused = error instanceof StoreError && !error.retryable
+    if (!refused && found.every(({ peek }) => peek === undefined)) throw error
     return [{ name: 'open', level: 'fail', message: call.terminal.safe(error.message) }]
   }
 }

@@ -1,13 +1,20 @@
 import { StoreError, UsageError } from '../../core/errors.ts'
 import { asText, type PgClient, type PgPool } from './pg.ts'
 import type { Row } from './query.ts'
-import { type Trouble, toStoreError, troubleOf } from './trouble.ts'
+import { isMissing, type Trouble, toStoreError, troubleOf } from './trouble.ts'
 
 /** A statement of ours; its name is that under which the server keeps it prepared. */
 export interface Statement {
   readonly name: string
   readonly text: string
 }
+
+/**
+ * Claims that count what runs do so after they have waited for one another, and must then see what the others have done: which a
+ * transaction does that is `read committed`, whatever the database's own default is.
+ */
+const readCommitted = `select set_config('default_transaction_isolation', 'read committed', false)
+  where current_setting('default_transaction_isolation') <> 'read committed'`
 
 /** How often a transaction that met another, and was undone for it, is tried again. */
 const mostMeetings = 10
@@ -17,13 +24,19 @@ export class Link {
   readonly #pool: PgPool
   readonly #prepare: boolean
   readonly #name: string
+  readonly #check: ((client: PgClient) => Promise<void>) | undefined
+  readonly #ready = new WeakSet<PgClient>()
   #closed = false
 
-  /** @param name of the store, for messages */
-  constructor(pool: PgPool, prepare: boolean, name: string) {
+  /**
+   * @param name of the store, for messages
+   * @param check throws what is wrong with the tables: asked when a statement did not find what it is about
+   */
+  constructor(pool: PgPool, prepare: boolean, name: string, check?: (client: PgClient) => Promise<void>) {
     this.#pool = pool
     this.#prepare = prepare
     this.#name = name
+    this.#check = check
   }
 
   /** From now on every call is refused. */
@@ -53,7 +66,9 @@ export class Link {
       } catch (error) {
         const trouble = troubleOf(error)
         if (trouble === 'lost') return undefined
-        if (trouble !== 'met' || ++meetings > mostMeetings) throw toStoreError(error)
+        if (trouble === 'met' && ++meetings <= mostMeetings) continue
+        if (this.#check !== undefined && isMissing(error)) await this.hold(this.#check)
+        throw toStoreError(error)
       }
     }
   }
@@ -93,12 +108,24 @@ export class Link {
 
   async #connect(): Promise<PgClient> {
     try {
-      return await this.#pool.connect()
+      const client = await this.#pool.connect()
+      if (!this.#ready.has(client)) await this.#makeReady(client)
+      return client
     } catch (error) {
       // Nothing was sent: whatever broke, it was not our statement.
       throw troubleOf(error) === 'final'
         ? error
         : new StoreError(toStoreError(error).message, { retryable: true, cause: error })
+    }
+  }
+
+  async #makeReady(client: PgClient): Promise<void> {
+    try {
+      await client.query({ text: readCommitted, rowMode: 'array', types: asText })
+      this.#ready.add(client)
+    } catch (error) {
+      client.release(true)
+      throw error
     }
   }
 }

@@ -44,10 +44,14 @@ export interface PgQuery {
  * the pool opens another when one is needed.
  */
 export function calm(pool: PgPool): PgPool {
+  if (calmed.has(pool)) return pool // a caller's, for several stores, or for one after the other
+  calmed.add(pool)
   pool.on('error', () => undefined)
   pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
 }
+
+const calmed = new WeakSet<PgPool>()
 
 /** Every column as the text that the server sent: what it means is said in row.ts. */
 export const asText: PgQuery['types'] = { getTypeParser: () => (text) => text }
@@ -93,6 +97,8 @@ async function load(): Promise<Pg> {
   try {
     return await import('pg')
   } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'ERR_MODULE_NOT_FOUND'))
+      throw new UsageError(`The package pg is installed, but cannot be loaded: ${String(cause)}`, { cause })
     throw new UsageError('PostgreSQL needs the package pg, which is not installed here. Run: npm install pg', { cause })
   }
 }

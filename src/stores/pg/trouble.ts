@@ -43,7 +43,7 @@ export function troubleOf(error: unknown): Trouble {
 export function toStoreError(error: unknown): Error {
   if (error instanceof StoreError || error instanceof UsageError) return error
   const { code, message } = toFacts(error)
-  if (code === '42P01' || code === '3F000' || code === '42883') {
+  if (isMissing(error)) {
     return new StoreError(
       `PostgreSQL: ${message}. The tables are not there, or not up to date: run jobferry migrate, or open with migrate`,
       {
@@ -52,7 +52,16 @@ export function toStoreError(error: unknown): Error {
       },
     )
   }
+  if (code === '42501') {
+    const hint = 'This role lacks rights: see docs/operate/postgres.md for those that it needs'
+    return new StoreError(`PostgreSQL: ${message}. ${hint}`, { retryable: false, cause: error })
+  }
   return new StoreError(`PostgreSQL: ${message}`, { retryable: troubleOf(error) !== 'final', cause: error })
+}
+
+/** Whether a statement did not find its tables or functions: they are not there, or another version's. */
+export function isMissing(error: unknown): boolean {
+  return /^(42P01|3F000|42883|42703|42704)$/.test(toFacts(error).code)
 }
 
 /**

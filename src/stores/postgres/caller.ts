@@ -18,11 +18,14 @@ export class Caller {
   readonly #statements: Statements
   readonly #lanes: Lanes
   readonly #channel: string
+  readonly #bell: string | null
 
-  constructor(statements: Statements, lanes: Lanes, channel: string) {
+  /** @param bell what to tell all who listen, ourselves too, once the transaction has committed; null for silence */
+  constructor(statements: Statements, lanes: Lanes, channel: string, bell: string | null) {
     this.#statements = statements
     this.#lanes = lanes
     this.#channel = channel
+    this.#bell = bell
   }
 
   /** @param installation the number of the tables that the transaction has to be on */
@@ -37,7 +40,7 @@ export class Caller {
       batchesJson(batches, this.#lanes),
       String(now),
       this.#channel,
-      'jobs',
+      this.#bell,
     ])
     return toBatchResults(answers)
   }
@@ -48,7 +51,7 @@ export class Caller {
       installation,
       writesJson(writes, this.#lanes),
       this.#channel,
-      'jobs',
+      this.#bell,
       String(writes.some(wakes)),
     ])
     return refused

@@ -8,18 +8,18 @@ import { Heads } from './heads.ts'
 import type { Lanes } from './lanes.ts'
 import type { Link } from '../pg/link.ts'
 import { settledAfterLoss } from './recover.ts'
-import { type Row, toIds, toJob, toOptionalNumber, toTaken } from './row.ts'
-import { settlementColumns, stops, toSettlement, toWriteResults, wakes } from './settlement.ts'
+import { type Row, toJob, toOptionalNumber, toRefusal, toTaken } from './row.ts'
+import { endsRun, settlementColumns, stops, toSettlement, toWriteResults, wakes } from './settlement.ts'
 import type { Statements } from './statements.ts'
 
-/** Settles nothing: the first ten parameters of `exchange`. */
-const nothingSettled: readonly null[] = Array.from({ length: 10 }, () => null)
+/** Settles nothing: the first twelve parameters of `exchange`. */
+const nothingSettled: readonly null[] = Array.from({ length: 12 }, () => null)
 
 /** Claims nothing: its last nine. */
 const nothingClaimed: readonly null[] = Array.from({ length: 9 }, () => null)
 
 export interface ExchangeOptions {
-  /** Whether the commit need not wait for the disk. */
+  /** Whether the commit of claims, and of how runs have ended, need not wait for the disk. */
   readonly relaxed: boolean
   readonly get: (ids: readonly string[]) => Promise<readonly (Job | undefined)[]>
 }
@@ -103,7 +103,7 @@ export class Exchange {
     await this.#lanes.prepare(settlement.others.flatMap(({ after }) => after ?? []))
     return [
       ...(settle.length === 0 ? nothingSettled : settlementColumns(settlement, this.#lanes)),
-      String(this.#options.relaxed),
+      String(this.#options.relaxed && settle.every(endsRun)),
       this.#bells.channel,
       this.#bells.word('jobs'),
       String(settle.some(wakes)),
@@ -116,15 +116,13 @@ export class Exchange {
   async #try(settle: readonly Write[], values: readonly (string | null)[]): Promise<Answer | undefined> {
     const rows = await this.#link.tryRun(this.#statements('exchange'), values)
     if (rows === undefined) return undefined
-    const [, , , , , , , freed, refusedIds] = rows.at(-1) ?? []
+    const [, , , , , , , freed, refusal] = rows.at(-1) ?? []
     if (settle.length === 0) return { settled: [], rows: rows.slice(0, -1) }
     if (freed === 'freed' || settle.some(wakes)) this.#bells.ring('jobs')
     if (settle.some(stops)) this.#bells.ring('control')
-    const refused = toIds(refusedIds)
-    const unique = [...new Set(refused)]
-    const current = unique.length === 0 ? [] : await this.#options.get(unique)
+    const { refused, current } = toRefusal(refusal)
     return {
-      settled: toWriteResults(settle, refused, new Map(unique.map((id, i) => [id, current[i]]))),
+      settled: toWriteResults(settle, refused, new Map(current.map((job) => [job.id, job]))),
       rows: rows.slice(0, -1),
     }
   }

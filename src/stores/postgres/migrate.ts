@@ -22,15 +22,16 @@ export interface Installation {
  */
 export async function migrate(client: PgClient, schema: string): Promise<Installation> {
   const found = await readInstallation(client, schema)
-  if (found !== undefined && found.version >= schemaVersion) return expectKnown(found)
-  await ask(client, 'begin')
+  if (found !== undefined && found.version >= schemaVersion) return expectKnown(found, schema)
+  // Whatever the defaults are: what another has done while we waited for the lock must be seen.
+  await ask(client, 'begin isolation level read committed read write')
   // The two-number form: single numbers are the ids of Que's jobs.
   await ask(client, `select pg_advisory_xact_lock(hashtext('jobferry migrate'), hashtext('${schema}'))`)
   const before = await readInstallation(client, schema)
   const version = before?.version ?? 0
   if (version < schemaVersion) {
-    const exists = await ask(client, `select to_regnamespace('"${schema}"')::text`)
-    if (exists[0]?.[0] === null) await ask(client, `create schema "${schema}"`)
+    const exists = await ask(client, `select 1::text from pg_catalog.pg_namespace where nspname = '${schema}'`)
+    if (exists.length === 0) await ask(client, `create schema "${schema}"`)
     for (const text of [...migrations.slice(version), ...functions]) await ask(client, inSchema(text, schema))
     await ask(
       client,
@@ -39,32 +40,44 @@ export async function migrate(client: PgClient, schema: string): Promise<Install
   }
   const after = await readInstallation(client, schema)
   await ask(client, 'commit')
-  return expectKnown(after)
+  return expectKnown(after, schema)
 }
 
-/** `undefined` where there are no tables of ours. */
+/**
+ * `undefined` where there are no tables of ours. Looks into the catalog itself: `to_regclass` answers from a cache, which goes on saying no
+ * when another process has made the tables while we waited for the lock.
+ */
 export async function readInstallation(client: PgClient, schema: string): Promise<Installation | undefined> {
-  const [there] = await ask(client, `select to_regclass('"${schema}".meta')::text`)
-  if (there?.[0] === null) return undefined
+  const there = await ask(
+    client,
+    `select c.relname::text
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = '${schema}' and c.relname = 'meta'`,
+  )
+  if (there.length === 0) return undefined
   const rows = await ask(client, `select key, value from "${schema}".meta`)
   const values = new Map(rows.map(([key, value]) => [toText(key), toText(value)]))
   return { version: Number(values.get('schema') ?? 0), id: values.get('installation') ?? '' }
 }
 
 /** @throws StoreError unless the tables are those that this program knows */
-export function expectKnown(found: Installation | undefined): Installation {
+export function expectKnown(found: Installation | undefined, schema: string): Installation {
   if (found === undefined)
-    throw new StoreError(
-      'The database has no tables of jobferry in this schema. Run jobferry migrate, or open with migrate',
-      {
-        retryable: false,
-      },
-    )
-  if (found.version === schemaVersion) return found
-  const what = found.version > schemaVersion ? 'Update jobferry' : 'Run jobferry migrate'
-  throw new StoreError(`The tables have version ${found.version}; this jobferry knows ${schemaVersion}. ${what}`, {
-    retryable: false,
-  })
+    throw new StoreError(`${noTables(schema)}. Run jobferry migrate, or open with migrate`, { retryable: false })
+  const strange = strangeness(found, schema)
+  if (strange !== undefined) throw new StoreError(strange, { retryable: false })
+  return found
+}
+
+/** What is wrong with tables of another version, and what to do; `undefined` if they are of ours. */
+export function strangeness({ version }: Installation, schema: string): string | undefined {
+  if (version === schemaVersion) return undefined
+  const remedy = version > schemaVersion ? 'Update jobferry' : 'Run jobferry migrate'
+  return `The tables in schema "${schema}" have version ${version}; this jobferry knows ${schemaVersion}. ${remedy}`
+}
+
+export function noTables(schema: string): string {
+  return `The database has no tables of jobferry in schema "${schema}"`
 }
 
 async function ask(client: PgClient, text: string): Promise<readonly Row[]> {

@@ -18,12 +18,12 @@ export interface PostgresOptions extends ConnectOptions {
   /**
    * How durable a write is once it has returned. Default `{ enqueue: 'full', settle: 'relaxed' }`: an enqueue that returned is as durable as
    * the server's `synchronous_commit` makes it; of claims and settlements a crash of the server may undo the last, and their jobs then run
-   * again. One word sets both.
+   * again. Whatever else was stored (a cancellation, an edit, a retry) is as durable as an enqueue always. One word sets both.
    */
   readonly durability?: Durability | { readonly enqueue?: Durability; readonly settle?: Durability }
   /**
    * A `pg.Pool` of your own in place of ours. It should be for this alone: leases are renewed through it, and must not wait behind an
-   * application's queries. Its owner closes it. Not together with a URL's own settings.
+   * application's queries. Its owner closes it. Its connections are made `read committed`. Not together with a URL's own settings.
    */
   readonly pool?: PgPool
   /**

@@ -231,8 +231,19 @@ export function toBatchAnswers(value: unknown): readonly BatchAnswer[] {
   return JSON.parse(value as string) as BatchAnswer[]
 }
 
-export function toIds(value: unknown): readonly string[] {
-  return JSON.parse(value as string) as string[]
+/** The writes of a settling that were refused, by their ids, and the jobs of these as they were then. */
+export interface Refusal {
+  readonly refused: readonly string[]
+  readonly current: readonly Job[]
+}
+
+/** The last column of `exchange`. */
+export function toRefusal(value: unknown): Refusal {
+  const { refused, current } = JSON.parse(value as string) as {
+    readonly refused: readonly string[]
+    readonly current: readonly Row[] | null
+  }
+  return { refused, current: (current ?? []).map(toJob) }
 }
 
 export function toHex(bytes: Uint8Array): string {

@@ -1,6 +1,9 @@
 /**
  * The tables, as numbered migrations that are never changed once released. `@` stands for the quoted schema.
  *
+ * Workers of the version before may still run. A migration keeps the functions that they call as they are; where it cannot, it drops or
+ * renames them, so that nothing they do is done by half. See docs/decisions/010-versions-and-rights-on-postgres.md.
+ *
  * They are text in a module, not files beside it, so that bundlers need not know of them. See docs/decisions/006-postgres-layout.md for
  * why the tables look as they do.
  */

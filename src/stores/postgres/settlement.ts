@@ -30,13 +30,15 @@ export function toSettlement(writes: readonly Write[]): Settlement {
   return { gone: gone.toSorted(byId), ended: ended.toSorted(byId), others: others.toSorted(byId) }
 }
 
-/** The first ten parameters of `exchange`. */
+/** The first twelve parameters of `exchange`. */
 export function settlementColumns({ gone, ended, others }: Settlement, lanes: Lanes): readonly (string | null)[] {
   return [
     textArray(gone.map(({ before }) => before.id)),
     numberArray(gone.map(({ before }) => before.rev)),
+    textArray(gone.map(({ before }) => before.lease)),
     textArray(ended.map(({ before }) => before.id)),
     numberArray(ended.map(({ before }) => before.rev)),
+    textArray(ended.map(({ before }) => before.lease)),
     numberArray(ended.map(({ after }) => (after === undefined ? undefined : stateNumbers[after.state]))),
     numberArray(ended.map(({ after }) => after?.finishedAt)),
     numberArray(ended.map(({ after }) => after?.forgetAt)),
@@ -52,7 +54,7 @@ export function writesJson(writes: readonly Write[], lanes: Lanes): string {
 }
 
 export function toWrite({ before, after }: Write, lanes: Lanes): Readonly<Record<string, unknown>> {
-  const decided = { id: before.id, decided_on: before.rev }
+  const decided = { id: before.id, decided_on: before.rev, decided_under: before.lease }
   return after === undefined ? decided : { ...toRecord(after, lanes.of(after)), ...decided }
 }
 
@@ -64,6 +66,11 @@ function byId(a: Write, b: Write): number {
 /** Whether a worker may have something to do once it is stored. */
 export function wakes({ after }: Write): boolean {
   return after?.state === 'pending'
+}
+
+/** Whether it ends a run. If a crash of the server undoes that, the job runs again; anything else is somebody's word, and was promised. */
+export function endsRun({ before, after }: Write): boolean {
+  return before.state === 'running' && after?.state !== 'running'
 }
 
 /** Whether it asks a running job to stop. */

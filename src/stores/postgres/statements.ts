@@ -44,17 +44,21 @@ export function channelOf(schema: string): string {
   return `jobferry_${schema}`
 }
 
+/** Lets the commit of the statement it stands in not wait for the disk. */
+const relaxedIf = (condition: string): string =>
+  `case when ${condition}::boolean then set_config('synchronous_commit', 'off', true) end`
+
 /** `@` is the quoted schema. What takes more than one statement is a function in the schema: see functions/. */
 const texts: Readonly<Record<StatementName, string>> = {
   add: `select @.add($1::text[], $2::integer[], $3::integer[], $4::bigint[], $5::integer[], $6::bigint[], $7::text[], $8::text[],
-    $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::integer[], $15::integer[], $16::text, $17::text)`,
+    $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::integer[], $15::integer[], $16::text, $17::text), ${relaxedIf('$18')}`,
   insertBatches: `
-    select to_json(b.answers)::text, case when $4::text is not null then pg_notify($3::text, $4::text)::text end
+    select to_json(b.answers)::text, case when $4::text is not null then pg_notify($3::text, $4::text)::text end, ${relaxedIf('$5')}
     from @.insert_batches($1::json, $2::bigint) b`,
   exchange: `
-    select * from @.exchange($1::text[], $2::integer[], $3::text[], $4::integer[], $5::smallint[], $6::bigint[], $7::bigint[], $8::text[],
-      $9::text[], $10::json, $11::boolean, $12::text, $13::text, $14::boolean, $15::text, $16::text[], $17::integer[], $18::text[],
-      $19::integer, $20::text, $21::bigint, $22::bigint, $23::integer[], $24::bigint[])`,
+    select * from @.exchange($1::text[], $2::integer[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::smallint[], $8::bigint[],
+      $9::bigint[], $10::text[], $11::text[], $12::json, $13::boolean, $14::text, $15::text, $16::boolean, $17::text, $18::text[],
+      $19::integer[], $20::text[], $21::integer, $22::text, $23::bigint, $24::bigint, $25::integer[], $26::bigint[])`,
   renew: 'select * from @.renew($1::text[], $2::text[], $3::bigint, $4::bigint, $5::boolean)',
   prune: 'select @.prune($1::bigint, $2::integer)',
   sumUp: 'select @.sum_up()',
@@ -66,6 +70,7 @@ const texts: Readonly<Record<StatementName, string>> = {
     select ${jobColumns}
     from @.lane n cross join lateral (
       select r.id from @.job r where r.state = 1 and r.lane = n.id and r.lease_until <= $1::bigint order by r.lease_until limit $2::integer
+      for update skip locked
     ) e, ${jobTables}
     where j.id = e.id
     order by j.lease_until, j.id
@@ -83,9 +88,10 @@ const texts: Readonly<Record<StatementName, string>> = {
     from @.lane n cross join lateral (
       select r.lease_until from @.job r where r.state = 1 and r.lane = n.id and r.lease_until > $1::bigint order by r.lease_until limit 1
     ) e`,
+  /** `order by seq` would be by the text that the first column is. */
   logs: `
-    select seq::text, job, attempt::text, at::text, level, message, data
-    from @.log where job = $1::text and seq > $2::bigint order by seq limit $3::integer`,
+    select n.seq::text, n.job, n.attempt::text, n.at::text, n.level, n.message, n.data
+    from @.log n where n.job = $1::text and n.seq > $2::bigint order by n.seq limit $3::integer`,
 
   configure: `
     insert into @.queue as u (name, paused, concurrency, priority, configured)

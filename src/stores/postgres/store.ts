@@ -36,7 +36,7 @@ import { type PostgresOptions, type PostgresSettings, postgresSettings } from '.
 import { OwnTransactions } from '../pg/own-transactions.ts'
 import { calm, type Driver, loadDriver, type PgClient, type PgPool } from '../pg/pg.ts'
 import { insertedAfterLoss } from './recover.ts'
-import { report } from './report.ts'
+import { report } from './report/index.ts'
 import { toBatchAnswers, toJob, toLogLine, toOptionalNumber, toOptionalText, toText } from './row.ts'
 import { toWriteResults } from './settlement.ts'
 import { channelOf, inSchema, makeStatements, type Statements } from './statements.ts'
@@ -88,7 +88,7 @@ export class PostgresStore implements Store<object> {
     this.#own = new OwnTransactions(this.#ownPool)
     const listens = settings.notify && driver !== undefined
     this.capabilities = new Set(capabilities.filter((capability) => capability !== 'listen' || listens))
-    this.#link = new Link(pool, settings.prepare, 'postgres')
+    this.#link = new Link(pool, settings.prepare, 'postgres', async (client) => void (await this.#read(client)))
     this.#statements = makeStatements(settings.schema)
     this.#lanes = new Lanes(async (text, values) => await this.#link.run(this.#unnamed(text), values))
     const channel = channelOf(settings.schema)
@@ -102,11 +102,18 @@ export class PostgresStore implements Store<object> {
       relaxed: settings.durability.settle === 'relaxed',
       get: async (ids) => await this.get(ids),
     })
-    this.#caller = new Caller(this.#statements, this.#lanes, channel)
+    this.#caller = new Caller(this.#statements, this.#lanes, channel, settings.notify ? 'jobs' : null)
   }
 
   async migrate(): Promise<void> {
     this.#installation = await this.#link.hold(async (client) => await migrate(client, this.settings.schema))
+  }
+
+  async check(): Promise<void> {
+    this.#installation = await this.#link.hold(async (client) => {
+      const found = await readInstallation(client, this.settings.schema)
+      return found === undefined ? undefined : expectKnown(found, this.settings.schema)
+    })
   }
 
   async close(): Promise<void> {
@@ -263,10 +270,11 @@ export class PostgresStore implements Store<object> {
   async #insert(batches: readonly Batch[], now: Instant): Promise<readonly BatchResult[]> {
     const plain = batches.every(isPlainBatch)
     const bell = this.#bells.word('jobs')
+    const relaxed = String(this.settings.durability.enqueue === 'relaxed')
     const statement = plain ? this.#statements('add') : this.#statements('insertBatches')
     const values = plain
-      ? [...plainColumns(batches, this.#lanes), this.#bells.channel, bell]
-      : [batchesJson(batches, this.#lanes), String(now), this.#bells.channel, bell]
+      ? [...plainColumns(batches, this.#lanes), this.#bells.channel, bell, relaxed]
+      : [batchesJson(batches, this.#lanes), String(now), this.#bells.channel, bell, relaxed]
     const rows = await this.#link.tryRun(statement, values)
     if (rows === undefined) return await this.#insertAgain(batches, statement, values)
     return plain ? batches.map(() => ({ ok: true, holders: [] })) : toBatchResults(toBatchAnswers(rows[0]?.[0]))
@@ -310,10 +318,12 @@ export class PostgresStore implements Store<object> {
   }
 
   async #known(): Promise<Installation> {
-    this.#installation ??= expectKnown(
-      await this.#link.hold(async (client) => await readInstallation(client, this.settings.schema)),
-    )
-    return this.#installation
+    return (this.#installation ??= await this.#link.hold(async (client) => await this.#read(client)))
+  }
+
+  /** @throws StoreError unless the tables are there, and those that this program knows */
+  async #read(client: PgClient): Promise<Installation> {
+    return expectKnown(await readInstallation(client, this.settings.schema), this.settings.schema)
   }
 
   /** A statement that is not kept prepared. */

@@ -86,6 +86,7 @@ export class Session {
     client.on('notification', ({ channel }) => this.#events.notified(channel))
     try {
       await client.connect()
+      await client.query('set session characteristics as transaction isolation level read committed')
     } catch (error) {
       client.end().catch(() => undefined) // it was never open
       throw new StoreError(toStoreError(error).message, { retryable: troubleOf(error) !== 'final', cause: error })

@@ -364,10 +364,11 @@ export class QueStore implements Store<object> {
     return rows.map((row) => this.#leases.overlay(toJob(row, this.rules.maxAttempts)))
   }
 
-  /** The locks are gone, and with them all leases: whoever runs those jobs is to hear of it at once. */
+  /** The locks are gone, and with them all leases: whoever runs those jobs is to hear of it at once. And nobody listens until the next claim. */
   #lost(): void {
     this.#lockers?.lost()
     if (this.#leases.clear()) this.#ring('control')
+    this.#ring('jobs')
   }
 
   #ring(bell: Bell): void {

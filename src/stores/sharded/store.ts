@@ -67,6 +67,10 @@ export class ShardedStore implements Store<unknown> {
     await Promise.all(this.#shards.map(async (shard) => await shard.migrate()))
   }
 
+  async check(): Promise<void> {
+    await Promise.all(this.#shards.map(async (shard) => await shard.check?.()))
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#shards.map(async (shard) => await shard.close()))
   }

@@ -12,6 +12,8 @@ export interface Case {
   readonly needs?: readonly Need[]
   /** Whether the case closes the store itself. */
   readonly closes?: boolean
+  /** Whether the case migrates the store itself: it then begins without tables. */
+  readonly migrates?: boolean
   /** Rejects when the promise is broken. The store is fresh: migrated, and without jobs. */
   readonly run: (fixture: Fixture) => Promise<void>
 }

@@ -297,6 +297,16 @@ export const settling: readonly Case[] = [
     },
   },
   {
+    promise: 'shows with a refused settlement the job as it was when it was refused, not as the same call then took it',
+    async run({ store }) {
+      const late = await run(store)
+      await put(store, ends(late, { kind: 'released' }))
+      const released = await read(store, late)
+      const { settled, jobs } = await claim(store, { settle: [succeed(late)] })
+      deepStrictEqual([settled, ids(jobs)], [[{ ok: false, current: released }], [late.id]])
+    },
+  },
+  {
     promise: 'can take in the same call what its settling has put back',
     async run({ store }) {
       const [released, snoozed] = [await run(store), await run(store)]

@@ -93,7 +93,7 @@ export function holdToContract(
  */
 export async function hold(one: Case, open: () => Awaitable<Fixture>): Promise<void> {
   await using fixture = await opened(open)
-  await fixture.store.migrate()
+  if (one.migrates !== true) await fixture.store.migrate()
   await one.run(fixture)
   if (one.closes !== true) await expectSound(fixture.store)
 }

@@ -30,6 +30,17 @@ export const lifetime: readonly Case[] = [
     },
   },
   {
+    promise: 'lets several connections make its tables at once, and shows each the same jobs',
+    needs: ['another'],
+    migrates: true,
+    async run({ store, another }) {
+      const all = [store, await there(another)(), await there(another)(), await there(another)()]
+      await Promise.all(all.map(async (one) => await one.migrate()))
+      const job = await addOne(store)
+      for (const one of all) deepStrictEqual(await one.get([job.id]), [job])
+    },
+  },
+  {
     promise: 'keeps its jobs when it is closed and opened again',
     needs: ['another'],
     closes: true,

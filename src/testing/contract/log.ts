@@ -44,15 +44,39 @@ export const log: readonly Case[] = [
     needs: ['logs'],
     async run({ store }) {
       const [job, other] = [await run(store), await run(store)]
-      await store.log(
-        Array.from({ length: 9 }, (_, n) => aLine(n % 3 === 2 ? other.id : job.id, { message: String(n) })),
+      const said = Array.from({ length: 33 }, (_, n) => n) // past 9: numbers are not in the order of their texts
+      await store.log(said.map((n) => aLine(n % 3 === 2 ? other.id : job.id, { message: String(n) })))
+      const first = await store.logs(job.id, 9)
+      const second = await store.logs(job.id, 9, first.at(-1)?.seq)
+      const third = await store.logs(job.id, 9, second.at(-1)?.seq)
+      const fourth = await store.logs(job.id, 9, third.at(-1)?.seq)
+      const own = said.filter((n) => n % 3 !== 2).map(String)
+      deepStrictEqual(
+        [first, second, third, fourth].map((page) => page.map(({ message }) => message)),
+        [own.slice(0, 9), own.slice(9, 18), own.slice(18), []],
       )
-      const first = await store.logs(job.id, 4)
-      const second = await store.logs(job.id, 4, first.at(-1)?.seq)
-      const third = await store.logs(job.id, 4, second.at(-1)?.seq)
-      const pages = [first, second, third].map((page) => page.map(({ message }) => message))
-      deepStrictEqual(pages, [['0', '1', '3', '4'], ['6', '7'], []])
       deepStrictEqual(await store.logs(job.id, 0), [])
+    },
+  },
+  {
+    promise: 'keeps hundreds of lines in order, and pages through them',
+    needs: ['logs'],
+    async run({ store }) {
+      const job = await run(store)
+      const words = Array.from({ length: 250 }, (_, n) => String(n))
+      await store.log(words.slice(0, 120).map((message) => aLine(job.id, { message })))
+      for (const message of words.slice(120, 130)) await store.log([aLine(job.id, { message })])
+      await store.log(words.slice(130).map((message) => aLine(job.id, { message })))
+      const read: string[] = []
+      for (
+        let after = 0, page = await store.logs(job.id, 60);
+        page.length > 0;
+        page = await store.logs(job.id, 60, after)
+      ) {
+        read.push(...page.map(({ message }) => message))
+        after = page.at(-1)?.seq ?? after
+      }
+      deepStrictEqual(read, words)
     },
   },
   {

@@ -2,6 +2,7 @@ import { plainPlans } from './settings.ts'
 
 /**
  * The doors for a caller's own transaction: what fails is undone and told as an answer, so that the transaction goes on as it was before.
+ * \`bell\` is what to tell listeners, null for silence.
  *
  * \`installation\` is the number of the tables that the store works on: a transaction on another database has none, or another.
  */
@@ -20,8 +21,19 @@ declare
   done record;
 begin
   perform @.check_installation(installation);
+  -- The caller's transaction may stay open for long, and with it the rows of waiting jobs that are replaced are locked: while it does, no
+  -- claim is alone with their lanes (\`take_from_lane\`).
+  perform pg_advisory_xact_lock_shared('@.job'::regclass::oid::integer, -l.lane)
+  from (
+    select distinct j.lane
+    from json_array_elements(batches) b cross join json_array_elements(b.value -> 'writes') w join @.job j on j.id = w.value ->> 'id'
+    where j.state = 0
+    order by j.lane
+  ) l;
   select * into done from @.insert_batches(batches, now_at);
-  perform pg_notify(channel, bell);
+  if bell is not null then
+    perform pg_notify(channel, bell);
+  end if;
   return json_build_object('answers', to_json(done.answers));
 exception when others then
   return json_build_object('code', sqlstate, 'message', sqlerrm);
@@ -34,8 +46,8 @@ declare
   done record;
 begin
   perform @.check_installation(installation);
-  select * into done from @.write_each(writes);
-  if done.freed or wakes then
+  select * into done from @.write_each(writes, true);
+  if bell is not null and (done.freed or wakes) then
     perform pg_notify(channel, bell);
   end if;
   return json_build_object('refused', to_json(done.refused));

@@ -16,7 +16,7 @@ begin
   freed := false;
   for batch in select b.value from json_array_elements(batches) as b loop
     begin
-      select * into written from @.write_each(batch -> 'writes');
+      select * into written from @.write_each(batch -> 'writes', true);
       holders := @.insert_each(batch -> 'jobs', now_at);
       if cardinality(written.refused) > 0
         or exists (select from json_array_elements_text(batch -> 'refuse') as p where holders[p.value::integer + 1] is not null) then

@@ -3,7 +3,7 @@
  * read all of a full one (docs/decisions/007-plans.md). Compiling (jit) takes longer than any of it runs.
  */
 export const plainPlans: string = `
-  set search_path = pg_catalog
+  set search_path = pg_catalog, pg_temp
   set enable_seqscan = off
   set enable_bitmapscan = off
   set enable_hashjoin = off

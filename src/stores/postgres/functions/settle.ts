@@ -1,15 +1,17 @@
 import { callersPlans } from './settings.ts'
 
 /**
- * Stores the hot ends of many runs, each guarded by its \`rev\`: rows that are removed, and rows that only end. No job is in it twice, and
+ * Stores the hot ends of many runs, each guarded by its \`rev\` and its lease: rows that are removed, and rows that only end. No job is in it twice, and
  * the ids are in order: so two calls that meet lock the same rows one after the other, and not each other.
+ *
+ * A crash of the server may undo a claim, and another claim then makes the same \`rev\` again: only the lease tells the two apart.
  *
  * Says which were refused, and whether a job stopped running that a key or a limit counted.
  */
 export const settle: string = `
 create or replace function @.settle(
-  gone_ids text[], gone_revs integer[],
-  end_ids text[], end_revs integer[], end_states smallint[], finished_ats bigint[], forget_ats bigint[], results text[], cancels text[],
+  gone_ids text[], gone_revs integer[], gone_leases text[],
+  end_ids text[], end_revs integer[], end_leases text[], end_states smallint[], finished_ats bigint[], forget_ats bigint[], results text[], cancels text[],
   out refused text[], out freed boolean
 ) language plpgsql ${callersPlans} as $fn$
 declare
@@ -26,8 +28,8 @@ begin
   refused := '{}';
   if gone_ids is not null then
     with w as (
-      delete from @.job j using unnest(gone_ids, gone_revs) as n (id, rev)
-      where j.id = n.id and j.rev = n.rev
+      delete from @.job j using unnest(gone_ids, gone_revs, gone_leases) as n (id, rev, lease)
+      where j.id = n.id and j.rev = n.rev and j.lease is not distinct from n.lease
       returning j.id, j.lane, j.queue, j.state, j.concurrency_key
     ), counted as (
       insert into @.tally (lane, pending, running, completed, failed, cancelled)
@@ -51,9 +53,9 @@ begin
       update @.job j
       set state = n.state, rev = j.rev + 1, lease = null, lease_until = null, finished_at = n.finished_at, forget_at = n.forget_at,
         result = n.result, cancel = n.cancel
-      from unnest(end_ids, end_revs, end_states, finished_ats, forget_ats, results, cancels)
-        as n (id, rev, state, finished_at, forget_at, result, cancel)
-      where j.id = n.id and j.rev = n.rev
+      from unnest(end_ids, end_revs, end_leases, end_states, finished_ats, forget_ats, results, cancels)
+        as n (id, rev, lease, state, finished_at, forget_at, result, cancel)
+      where j.id = n.id and j.rev = n.rev and j.lease = n.lease
       returning j.id, j.lane, j.queue, j.state, j.concurrency_key
     ), counted as (
       insert into @.tally (lane, running, completed, failed, cancelled)

@@ -3,9 +3,13 @@ import { plainPlans } from './settings.ts'
 /** The number of the advisory lock, beside those of the queues, that lets one alone sum up. */
 const summing = 0
 
-/** Adds the lines of the tally to the counts of their lanes. Whoever comes second at the same time does nothing. */
+/**
+ * Adds the lines of the tally to the counts of their lanes. Whoever comes second at the same time does nothing.
+ *
+ * It acts with its owner's rights: who only enqueues adds lines, but must not take any away.
+ */
 export const sumUp: string = `
-create or replace function @.sum_up() returns void language plpgsql ${plainPlans} as $fn$
+create or replace function @.sum_up() returns void language plpgsql security definer ${plainPlans} as $fn$
 begin
   if not pg_try_advisory_xact_lock('@.job'::regclass::oid::integer, ${summing}) then
     return;

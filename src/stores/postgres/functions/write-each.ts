@@ -1,13 +1,15 @@
 import { callersPlans } from './settings.ts'
 
 /**
- * Stores rows one after the other, each if its \`rev\` is still the one it was decided on; without \`state\` it is removed. A later write
+ * Stores rows one after the other, each if its \`rev\` and lease are still those it was decided on; without \`state\` it is removed. A later write
  * may build on an earlier one, and is refused with it. A row that asks for a unique key which another job holds goes without.
+ *
+ * A row that is locked is waited for, or, if not \`patient\`, refused: it may be locked for as long as a transaction is left open.
  *
  * Says which were refused, by their ids, and whether a job stopped running that a key or a limit counted.
  */
 export const writeEach: string = `
-create or replace function @.write_each(writes json, out refused text[], out freed boolean) language plpgsql ${callersPlans} as $fn$
+create or replace function @.write_each(writes json, patient boolean, out refused text[], out freed boolean) language plpgsql ${callersPlans} as $fn$
 declare
   w record;
   old record;
@@ -17,15 +19,21 @@ begin
   freed := false;
   for w in
     select * from json_to_recordset(writes) as n (
-      id text, decided_on integer, seq bigint, run_at bigint, lease_until bigint, started_at bigint, finished_at bigint, forget_at bigint,
+      id text, decided_on integer, decided_under text, seq bigint, run_at bigint, lease_until bigint, started_at bigint, finished_at bigint, forget_at bigint,
       unique_until bigint, lane integer, queue integer, attempt integer, max_attempts integer, rev integer, state smallint,
       unique_held boolean, lease text, unique_key text, concurrency_key text, cancel text, parent text, failures text, policy text,
       result text, payload text, payload_bytes text
     )
   loop
-    select j.lane, j.queue, j.state, j.concurrency_key into old
-    from @.job j where j.id = w.id and j.rev = w.decided_on
-    for update;
+    if patient then
+      select j.lane, j.queue, j.state, j.concurrency_key into old
+      from @.job j where j.id = w.id and j.rev = w.decided_on and j.lease is not distinct from w.decided_under
+      for update;
+    else
+      select j.lane, j.queue, j.state, j.concurrency_key into old
+      from @.job j where j.id = w.id and j.rev = w.decided_on and j.lease is not distinct from w.decided_under
+      for update skip locked;
+    end if;
     if not found or w.id = any (refused) then
       refused := refused || w.id;
       continue;

@@ -1,11 +1,12 @@
 import { DatabaseSync } from 'node:sqlite'
 
-import type { SqliteValue } from '../../src/stores/sqlite/connection.ts'
-import type { SqliteHandle, SqliteStatement } from '../../src/stores/sqlite/index.ts'
-import { planted } from './bugs.ts'
-import { fast, speedFor } from './clock.ts'
-import { currentCall, type Failpoints } from './failpoints.ts'
-import type { Part } from './plan.ts'
+import type { SqliteValue } from '../../../src/stores/sqlite/connection.ts'
+import type { SqliteHandle, SqliteStatement } from '../../../src/stores/sqlite/index.ts'
+import { planted } from '../bugs.ts'
+import { fast, speedFor } from '../clock.ts'
+import { currentCall, type Failpoints } from '../failpoints.ts'
+import type { Part } from '../plan.ts'
+import { inSql } from './bugs.ts'
 import { witness } from './tape.ts'
 
 /** A connection of node:sqlite, with failpoints around each commit that changes something, and with the function that the tape asks who writes. */
@@ -24,7 +25,7 @@ export class Handle implements SqliteHandle {
   }
 
   prepare(sql: string): SqliteStatement {
-    const statement = this.#db.prepare(planted(sql, this.#part.plan.bug))
+    const statement = this.#db.prepare(planted(sql, this.#part.plan.bug, inSql))
     const writes = /^\s*(insert|update|delete)/.test(sql)
     return {
       run: (...values: SqliteValue[]) => {
