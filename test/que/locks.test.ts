@@ -100,6 +100,7 @@ describe.for(versions)('version %i', (version) => {
       false,
       false,
     ])
+    await until('the server has ended the session', async () => ((await que.locks()).length === 0 ? true : undefined))
     expect(await jobs.get(id)).toMatchObject({ state: 'pending', attempt: 0 })
   })
 
