@@ -5,6 +5,7 @@ import { join } from 'node:path'
 
 import { capabilities, type Capability } from '../src/core/capability.ts'
 import { MemoryStore } from '../src/stores/memory/index.ts'
+import { capabilitiesOf } from '../src/stores/que/format.ts'
 import { SqliteStore } from '../src/stores/sqlite/index.ts'
 
 const meanings: Readonly<Record<Capability, string>> = {
@@ -27,8 +28,11 @@ const meanings: Readonly<Record<Capability, string>> = {
 const folder = mkdtempSync(join(tmpdir(), 'jobferry-'))
 const stores = [new SqliteStore({ file: join(folder, 'jobs.db') }), new MemoryStore()]
 
+/** That of Que is known without a database to open. */
+const columns = [...stores, { name: 'que', capabilities: capabilitiesOf(true) }]
+
 const rows = capabilities.map((capability) => {
-  const cells = stores.map((store) => (store.capabilities.has(capability) ? 'yes' : 'no'))
+  const cells = columns.map((store) => (store.capabilities.has(capability) ? 'yes' : 'no'))
   return `| \`${capability}\` | ${meanings[capability]} | ${cells.join(' | ')} |`
 })
 for (const store of stores) store.close()
@@ -37,10 +41,10 @@ rmSync(folder, { recursive: true })
 const page = `# What stores can do
 
 Made from the stores themselves by \`npm run docs\`. What a store cannot do is refused, when asked for, with an UnsupportedError before any
-I/O; nothing is imitated.
+I/O; nothing is imitated. Que has \`listen\` from its schema version 4 on.
 
-| capability | | ${stores.map((store) => store.name).join(' | ')} |
-| --- | --- | ${stores.map(() => '---').join(' | ')} |
+| capability | | ${columns.map((store) => store.name).join(' | ')} |
+| --- | --- | ${columns.map(() => '---').join(' | ')} |
 ${rows.join('\n')}
 `
 

@@ -1,3 +1,4 @@
+import type { Capability } from '../../core/capability.ts'
 import { StoreError, UsageError } from '../../core/errors.ts'
 import type { Rules } from '../../store.ts'
 import type { Row } from '../pg/query.ts'
@@ -55,6 +56,18 @@ export function toFormat(rows: readonly Row[], settings: QueSettings): Format {
     keywords: version > 5,
     args,
   }
+}
+
+/** What Que's format has room for. Before version 4 it notifies nobody. */
+export function capabilitiesOf(listens: boolean): ReadonlySet<Capability> {
+  return new Set([
+    'schedule',
+    'priority',
+    'inspect',
+    'transaction',
+    'connection',
+    ...(listens ? (['listen'] as const) : []),
+  ])
 }
 
 /** What Que does where nothing else is said: see docs/guests/que.md. */

@@ -1,4 +1,4 @@
-import { type Capability } from '../../core/capability.ts'
+import type { Capability } from '../../core/capability.ts'
 import { StoreError, UnsupportedError, UsageError } from '../../core/errors.ts'
 import type { Instant, Job } from '../../core/job.ts'
 import { fault, type Write } from '../../core/lifecycle.ts'
@@ -29,7 +29,7 @@ import { toStoreError } from '../pg/trouble.ts'
 import { toQuery } from '../pg/tx.ts'
 import { withUrlOptions } from '../pg/url.ts'
 import { toArgs } from './args.ts'
-import { type Format, formatQuery, rulesOf, toFormat } from './format.ts'
+import { capabilitiesOf, type Format, formatQuery, rulesOf, toFormat } from './format.ts'
 import { ids as idArray } from './keys.ts'
 import { Leases } from './leases.ts'
 import { Lockers } from './lockers.ts'
@@ -88,14 +88,7 @@ export class QueStore implements Store<object> {
     this.format = format
     this.rules = rulesOf(format)
     const listens = format.keeps && settings.notify
-    this.capabilities = new Set<Capability>([
-      'schedule',
-      'priority',
-      'inspect',
-      'transaction',
-      'connection',
-      ...(listens ? (['listen'] as const) : []),
-    ])
+    this.capabilities = capabilitiesOf(listens)
     this.#pools = [pool, ownPool]
     this.#link = new Link(pool, false, 'que')
     this.#own = new OwnTransactions(ownPool)
