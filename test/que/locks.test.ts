@@ -104,6 +104,22 @@ describe.for(versions)('version %i', (version) => {
     expect(await jobs.get(id)).toMatchObject({ state: 'pending', attempt: 0 })
   })
 
+  it('keeps no lock of a claim that failed half-way: the next takes those jobs, and lets them go as it should', async () => {
+    const que = await newQue(version)
+    const store = await que.store()
+    await addRows(que, 3)
+    const claim = async (lease: string): Promise<readonly string[]> =>
+      (await store.claim({ tasks: undefined, limit: 9, lease, until: T + 1, now: T })).jobs.map(({ id }) => id)
+    await que.client.query('alter table que_jobs rename column error_count to other') // read only once the locks are held
+    await expect(claim('first')).rejects.toThrow('error_count')
+    await until('the locks are gone', async () => ((await que.locks()).length === 0 ? true : undefined))
+    await que.client.query('alter table que_jobs rename column other to error_count')
+    expect(await claim('second')).toEqual(['1', '2', '3'])
+    expect(await que.locks()).toEqual(['1', '2', '3'])
+    await store.close()
+    await until('the server has ended the session', async () => ((await que.locks()).length === 0 ? true : undefined))
+  })
+
   it('changes no job that a worker of Que is running', async () => {
     const que = await newQue(version)
     const jobs = await que.jobs()

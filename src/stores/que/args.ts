@@ -1,4 +1,4 @@
-import type { Payload } from '../../core/job.ts'
+import type { Job, Payload } from '../../core/job.ts'
 import type { Format } from './format.ts'
 
 /** The arguments of a job as their columns have them: JSON text. */
@@ -24,6 +24,14 @@ export function toArgs(payload: Payload | undefined, format: Format): Args | str
   if (isObject(value) && Object.keys(value).every((key) => key === 'args' || key === 'kwargs'))
     return withKeywords(value, format)
   return 'its payload has to be the list of its arguments, [a, b], or { args: [a, b], kwargs: { c: d } }'
+}
+
+/** Why a row cannot hold a job, if it cannot: what Que's own checks would refuse. Lengths in characters, as PostgreSQL counts them. */
+export function refusal({ queue, task, payload }: Job, format: Format): string | undefined {
+  if (format.keeps && Array.from(queue).length > 100) return 'its queue has a name of more than 100 characters'
+  if (format.keeps && Array.from(task).length > 200) return 'its task has a name of more than 200 characters'
+  const args = toArgs(payload, format)
+  return typeof args === 'string' ? args : undefined
 }
 
 /** The payload of a row. */

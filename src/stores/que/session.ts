@@ -6,10 +6,10 @@ import { toStoreError, troubleOf } from '../pg/trouble.ts'
 /** Runs one statement on the session. */
 export type Ask = (text: string, values?: readonly (string | null)[]) => Promise<readonly Row[]>
 
-/** What the session holds is not what its user thinks: it is closed. */
-export class UnlockError extends StoreError {
-  constructor() {
-    super('Que: a lock to be let go was not held', { retryable: true })
+/** It is not certain which locks the session holds: it is closed, and with it goes everything that it held. */
+export class UncertainError extends StoreError {
+  constructor(what: string, cause?: unknown) {
+    super(`Que: ${what}; the connection that holds the locks is closed`, { retryable: true, cause })
   }
 }
 
@@ -73,7 +73,7 @@ export class Session {
     try {
       return await work(ask)
     } catch (error) {
-      if (error instanceof UnlockError) await this.#drop(client)
+      if (error instanceof UncertainError) await this.#drop(client)
       throw error
     }
   }

@@ -28,7 +28,7 @@ import type { Row } from '../pg/query.ts'
 import { toStoreError } from '../pg/trouble.ts'
 import { toQuery } from '../pg/tx.ts'
 import { withUrlOptions } from '../pg/url.ts'
-import { toArgs } from './args.ts'
+import { refusal, toArgs } from './args.ts'
 import { capabilitiesOf, type Format, formatQuery, rulesOf, toFormat } from './format.ts'
 import { ids as idArray } from './keys.ts'
 import { Leases } from './leases.ts'
@@ -123,11 +123,7 @@ export class QueStore implements Store<object> {
   }
 
   refusal(job: Job): string | undefined {
-    const { keeps } = this.format
-    if (keeps && Array.from(job.queue).length > 100) return 'its queue has a name of more than 100 characters'
-    if (keeps && Array.from(job.task).length > 200) return 'its task has a name of more than 200 characters'
-    const args = toArgs(job.payload, this.format)
-    return typeof args === 'string' ? args : undefined
+    return refusal(job, this.format)
   }
 
   async insert(batches: readonly Batch[], now: Instant, tx?: object): Promise<readonly BatchResult[]> {
@@ -151,10 +147,7 @@ export class QueStore implements Store<object> {
       try {
         if (this.#listeners.size > 0) await this.#lockers?.attend(request, ask)
         const jobs = limit === 0 ? [] : await this.#taker.take(request, ask)
-        return {
-          jobs,
-          nextRunAt: jobs.length < limit || limit === 0 ? await this.#taker.nextRunAt(request, ask) : undefined,
-        }
+        return await this.#claimed(jobs, request, ask)
       } catch (error) {
         if (stored === 0) throw error
         return { jobs: [], nextRunAt: undefined } // what has been settled must be told; the next claim says what is wrong
@@ -274,6 +267,18 @@ export class QueStore implements Store<object> {
     })
   }
 
+  /** Jobs that were taken must be told of, unless they were lost again: an answer without the next due time is better than none. */
+  async #claimed(jobs: readonly Job[], request: ClaimRequest, ask: Ask): Promise<Pick<Claimed, 'jobs' | 'nextRunAt'>> {
+    if (jobs.length > 0 && jobs.length === request.limit) return { jobs, nextRunAt: undefined }
+    try {
+      return { jobs, nextRunAt: await this.#taker.nextRunAt(request, ask) }
+    } catch (error) {
+      const held = jobs.filter((job) => this.#leases.of(job) !== undefined)
+      if (held.length === 0) throw error
+      return { jobs: held, nextRunAt: undefined }
+    }
+  }
+
   /** Whatever came of their writes, their runs are over. */
   async #letGo(settled: readonly Planned[], ask: Ask): Promise<void> {
     const keys = settled.map(({ target }) => target.key).filter(({ id }) => this.#leases.get(id) !== undefined)
@@ -284,15 +289,17 @@ export class QueStore implements Store<object> {
   /** Changes rows of which nobody has the lock. */
   async #change(seen: readonly Planned[], ask: Ask): Promise<ReadonlySet<string>> {
     if (seen.length === 0) return new Set()
-    const rows = await ask(this.#statements.tryLock, [idArray(seen.map(({ target }) => target.key))])
-    const locked = new Set(rows.map((row) => toText(row[0])))
+    const keys = seen.map(({ target }) => target.key)
+    const locked = await this.#taker.tryLock(keys, ask)
     const ours = seen.filter(({ target }) => locked.has(target.key.id))
-    const done = await carryOut(ours, this.#statements, ask)
-    await this.#taker.unlock(
-      ours.map(({ target }) => target.key),
-      ask,
-    )
-    return done
+    try {
+      return await carryOut(ours, this.#statements, ask)
+    } finally {
+      await this.#taker.unlock(
+        ours.map(({ target }) => target.key),
+        ask,
+      )
+    }
   }
 
   async #applyIn(tx: object, writes: readonly Write[], now: Instant): Promise<readonly WriteResult[]> {
