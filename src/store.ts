@@ -15,7 +15,8 @@ export type Awaitable<T> = T | Promise<T>
  * one came after the other. Whatever the database throws leaves as a `StoreError`. `now` is always given; a store reads no clock for
  * anything but `time`.
  *
- * `src/testing/contract` holds every store to these promises; `stores/memory` is the same text as a program.
+ * `src/testing/contract` holds every store to these promises, and a guest, over the format of another queue, to those of `guestContract`;
+ * `stores/memory` is the same text as a program.
  * @typeParam Tx the handle of an open transaction, of the caller's or begun by `begin`; `never` for stores without the capability `transaction`
  */
 export interface Store<Tx = never> {
