@@ -58,10 +58,10 @@ export class Bench {
     return performance.now() > this.plan.totalMs
   }
 
-  /** Where a store can be made; nobody has used it. */
-  async place(): Promise<string> {
+  /** Where a store of this durability can be made; nobody has used it. */
+  async place(durability: Durability): Promise<string> {
     this.#places += 1
-    return await this.#home.place(this.#places)
+    return await this.#home.place(this.#places, durability)
   }
 
   /** Removes a store. */

@@ -13,7 +13,7 @@ export type Awaitable<T> = T | Promise<T>
  */
 export interface Contender {
   readonly name: string
-  /** The same SQL without a queue on it: no handler is called, so it counts for itself that each job was taken exactly once. */
+  /** The same commands without a queue on them: no handler is called, so it counts for itself that each job was taken exactly once. */
   readonly raw?: boolean
   /** What can become of a finished job: it is removed, or it is kept. */
   readonly finished: readonly ('removed' | 'kept')[]
@@ -77,7 +77,7 @@ export interface Payload {
 
 export interface BenchJob {
   readonly payload: Payload
-  /** Ready to be bound, so that the raw limit is nothing but SQL; empty for the others, which make their own. */
+  /** Ready to be bound, so that the raw limit is nothing but its commands; empty for the others, which make their own. */
   readonly id: string
   readonly text: string
 }

@@ -38,8 +38,8 @@ export interface EngineContender {
 export interface Home {
   /** What a reader of the figures should know of it. */
   readonly conditions: string
-  /** A store that nobody has used yet. */
-  place(n: number): Awaitable<string>
+  /** A store that nobody has used yet. A server whose settings decide on durability has one for each. */
+  place(n: number, durability: Durability): Awaitable<string>
   discard(place: string): Awaitable<void>
   end(): Awaitable<void>
 }

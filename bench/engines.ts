@@ -1,7 +1,8 @@
 import type { Engine } from './engine.ts'
 import { sqliteFiles } from './home-sqlite.ts'
 import { postgresServer } from './home-postgres.ts'
-import { fullPlan, postgresQuickPlan, quickPlan } from './plan.ts'
+import { redisServers } from './home-redis.ts'
+import { fullPlan, postgresQuickPlan, quickPlan, redisPlan, redisQuickPlan } from './plan.ts'
 import { measureBloat, measureLongTransaction, measureStaleStatistics } from './wear.ts'
 import { measureStuck, stuckWorks } from './stuck.ts'
 import { rateWorks } from './works.ts'
@@ -48,4 +49,25 @@ const postgres: Engine = {
   start: postgresServer,
 }
 
-export const engines: ReadonlyMap<string, Engine> = new Map([sqlite, postgres].map((engine) => [engine.name, engine]))
+const redis: Engine = {
+  name: 'redis',
+  contenders: [
+    { name: 'ours', file: 'ours-redis', peer: false },
+    { name: 'raw', file: 'raw-redis', peer: false },
+    { name: 'bullmq', file: 'bullmq-best', peer: true },
+    { name: 'bee-queue', file: 'bee-queue-best', peer: true },
+    { name: 'bullmq-defaults', file: 'bullmq-defaults', peer: true, patient: true },
+    { name: 'bee-queue-defaults', file: 'bee-queue-defaults', peer: true, patient: true },
+  ],
+  rateWorks,
+  durabilities: ['full', 'relaxed', 'default'],
+  steady: 'default',
+  ownWorks: [],
+  full: redisPlan,
+  quick: redisQuickPlan,
+  start: redisServers,
+}
+
+export const engines: ReadonlyMap<string, Engine> = new Map(
+  [sqlite, postgres, redis].map((engine) => [engine.name, engine]),
+)

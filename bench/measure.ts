@@ -82,7 +82,7 @@ export async function measureRate(
   const key = ({ name }: ContenderProcess): string => `${work} ${name}`
   const met = bench.contenders.some((contender) => speeds.has(key(contender)))
   const round = async ({ contender }: Entrant): Promise<number> => {
-    const place = await bench.place()
+    const place = await bench.place(durability)
     const count = speeds.get(key(contender)) ?? first
     try {
       const [ms = Number.NaN] = await contender.ask({ kind: 'rate', work, place, durability, jobs: count }, orderMs)
@@ -176,7 +176,7 @@ export async function openEach(
 ): Promise<ReadonlyMap<ContenderProcess, string>> {
   const places = new Map<ContenderProcess, string>()
   for (const one of all) {
-    const place = await bench.place()
+    const place = await bench.place(durability)
     places.set(one.contender, place)
     await orOut(
       one,

@@ -170,3 +170,62 @@ declare module 'graphile-worker' {
     taskList: Readonly<Record<string, (payload: unknown) => Promise<void>>>
   }): Promise<Runner>
 }
+
+declare module 'bullmq' {
+  interface Connected {
+    readonly connection: { readonly url: string }
+  }
+  export interface JobsOptions {
+    readonly removeOnComplete?: boolean
+    readonly removeOnFail?: boolean
+  }
+  export interface WorkerOptions extends Connected {
+    readonly concurrency: number
+    readonly autorun: boolean
+  }
+  export interface Job<T> {
+    readonly data: T
+    moveToCompleted(result: unknown, token: string, fetchNext: boolean): Promise<unknown>
+  }
+  export class Queue<T> {
+    constructor(name: string, options: Connected & { defaultJobOptions: JobsOptions })
+    on(event: 'error', call: (error: Error) => void): this
+    waitUntilReady(): Promise<unknown>
+    add(name: string, data: T): Promise<Job<T>>
+    addBulk(jobs: readonly { name: string; data: T }[]): Promise<readonly Job<T>[]>
+    close(): Promise<void>
+  }
+  export class Worker<T> {
+    constructor(name: string, run: ((job: Job<T>) => Promise<void>) | null, options: WorkerOptions)
+    on(event: 'error', call: (error: Error) => void): this
+    waitUntilReady(): Promise<unknown>
+    on(event: 'completed', call: () => void): this
+    getNextJob(token: string, options: { block: boolean }): Promise<Job<T> | undefined>
+    close(force: boolean): Promise<void>
+  }
+}
+
+declare module 'bee-queue' {
+  export interface QueueSettings {
+    readonly redis?: { readonly url: string }
+    readonly isWorker?: boolean
+    readonly getEvents?: boolean
+    readonly sendEvents?: boolean
+    readonly storeJobs?: boolean
+    readonly removeOnSuccess?: boolean
+  }
+  export interface Job<T> {
+    readonly data: T
+    save(): Promise<Job<T>>
+  }
+  export default class BeeQueue<T> {
+    constructor(name: string, settings: QueueSettings)
+    on(event: 'error', call: (error: Error) => void): this
+    on(event: 'succeeded', call: () => void): this
+    ready(): Promise<this>
+    createJob(data: T): Job<T>
+    saveAll(jobs: readonly Job<T>[]): Promise<ReadonlyMap<Job<T>, Error>>
+    process(concurrency: number, handler: (job: Job<T>) => Promise<void>): void
+    close(timeoutMs: number): Promise<void>
+  }
+}

@@ -124,3 +124,18 @@ export const postgresQuickPlan: Plan = {
   orderMs: 10_000,
   totalMs: 55_000,
 }
+
+/** Ten million jobs would not fit into the memory of many a machine. */
+export const redisPlan: Plan = { ...fullPlan, sizes: sizes.slice(0, 3) }
+
+/** Ends within a minute. */
+export const redisQuickPlan: Plan = {
+  ...quickPlan,
+  sliceMs: 60,
+  pickups: 40,
+  warmUp: [500, 8_000],
+  finished: { work: 'growth-finished-10k', finished: 10_000 },
+  fillMs: 5_000,
+  orderMs: 8_000,
+  totalMs: 52_000,
+}

@@ -22,7 +22,7 @@ export async function measureStuck(bench: Bench, wanted: (work: string) => boole
     if (stuck !== undefined && !wanted(work)) continue
     const all = entrants(bench)
     await inTurns(bench, all, bench.plan.patient ? 3 : 1, async ({ contender, numbers }) => {
-      const place = await bench.place()
+      const place = await bench.place(durability)
       try {
         const order = { kind: 'stuck', stuck, place, durability, count: wear.stuck, jobs } as const
         const [ms = Number.NaN] = await contender.ask(order, orderMs)

@@ -12,7 +12,7 @@ export async function warmUp(bench: Bench): Promise<void> {
   for (const contender of bench.contenders) {
     for (const work of ['concurrent', 'bulk', 'process-100'] as const) {
       for (const jobs of bench.plan.warmUp) {
-        const place = await bench.place()
+        const place = await bench.place(bench.engine.steady)
         try {
           const [ms = 0] = await contender.ask(
             { kind: 'rate', work, place, durability: bench.engine.steady, jobs },

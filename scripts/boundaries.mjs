@@ -13,6 +13,7 @@ function mayImport(file) {
   if (layer === 'core') return ['core/']
   if (layer === 'runtime') return ['core/', 'runtime/', 'store.ts']
   if (file === 'stores/pg/pg.ts') return ['stores/pg/', 'core/', 'pg'] // loads the driver, when it is needed
+  if (file === 'stores/redis/connect.ts') return ['stores/redis/', 'core/', 'ioredis', 'redis'] // as much
   // What the stores over PostgreSQL share is in stores/pg/, which knows none of them.
   const shared = store === 'postgres' || store === 'que' ? ['stores/pg/'] : []
   if (layer === 'stores') return ['core/', 'store.ts', 'migrate.ts', `stores/${store}/`, ...shared, 'node:']

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { capabilities, type Capability } from '../src/core/capability.ts'
 import { MemoryStore } from '../src/stores/memory/index.ts'
 import { capabilitiesOf } from '../src/stores/que/format.ts'
+import { redisCapabilities } from '../src/stores/redis/capabilities.ts'
 import { SqliteStore } from '../src/stores/sqlite/index.ts'
 
 const meanings: Readonly<Record<Capability, string>> = {
@@ -22,11 +23,13 @@ const meanings: Readonly<Record<Capability, string>> = {
   logs: 'lines per job',
   transaction: "enqueue and complete in the caller's transaction",
   connection: "run in a transaction of the store's own making",
+  pipeline: "enqueue by the caller's own pipeline or MULTI",
   listen: 'told at once of what is new',
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'jobferry-'))
-const stores = [new SqliteStore({ file: join(folder, 'jobs.db') }), new MemoryStore()]
+const opened = [new SqliteStore({ file: join(folder, 'jobs.db') }), new MemoryStore()]
+const stores = [...opened, { name: 'redis', capabilities: redisCapabilities }]
 
 /** That of Que is known without a database to open. */
 const columns = [...stores, { name: 'que', capabilities: capabilitiesOf(true) }]
@@ -35,7 +38,7 @@ const rows = capabilities.map((capability) => {
   const cells = columns.map((store) => (store.capabilities.has(capability) ? 'yes' : 'no'))
   return `| \`${capability}\` | ${meanings[capability]} | ${cells.join(' | ')} |`
 })
-for (const store of stores) store.close()
+for (const store of opened) store.close()
 rmSync(folder, { recursive: true })
 
 const page = `# What stores can do

@@ -61,6 +61,11 @@ export function expectEnqueueOptions(options: unknown, where: string): void {
   expectKnown(options, enqueueOptionNames, where)
 }
 
+/** Whether the job is to be added by a caller's own pipeline. */
+export function hasPipeline(options: { readonly pipeline?: unknown }): boolean {
+  return typeof options === 'object' && options !== null && 'pipeline' in options
+}
+
 /** With a synchronous transaction everything happens at once; without one, even what is wrong comes as a rejection. */
 export function hasTx(options: { readonly tx?: unknown }): boolean {
   return typeof options === 'object' && options !== null && 'tx' in options

@@ -73,12 +73,12 @@ export function prepare(
   })
 }
 
-/** @throws UsageError when a validator needs time: a synchronous transaction has none */
+/** @throws UsageError when a validator needs time: a synchronous transaction and a pipeline have none */
 export function expectNow(prepared: Awaitable<Prepared>, entry: Entry): Prepared {
   if (!(prepared instanceof Promise)) return prepared
   prepared.catch(() => undefined) // refused below, whatever it comes to
   throw new UsageError(
-    `The validator of task "${entry.task.name}" is asynchronous, so its jobs cannot be enqueued in a synchronous transaction`,
+    `The validator of task "${entry.task.name}" is asynchronous, so its jobs cannot be enqueued in a synchronous transaction or a pipeline`,
   )
 }
 

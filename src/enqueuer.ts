@@ -6,7 +6,8 @@ import { type Enqueued, expectNow, type Prepared, prepare, store, Turns } from '
 import type { Ferry } from './ferry.ts'
 import { expectFits, fitsAll } from './fits.ts'
 import { Batcher } from './runtime/batcher.ts'
-import type { Awaitable, Batch, BatchResult } from './store.ts'
+import type { Appended } from './pipeline.ts'
+import type { Awaitable, Batch, BatchResult, NewJob } from './store.ts'
 import { isSync } from './sync-transaction.ts'
 import type { Entry } from './task.ts'
 
@@ -59,6 +60,25 @@ export class Enqueuer {
 
   oneInTx(entry: Entry, tx: unknown, parent?: string): Awaitable<Enqueued> {
     return andThen(this.inTx([entry], tx, parent), ([enqueued]) => given(enqueued))
+  }
+
+  /** Into the caller's pipeline, at once. Nothing is told: nobody knows what will come of it. */
+  append(entries: readonly Entry[], pipeline: unknown): readonly Appended[] {
+    const { clock, store: target } = this.#ferry
+    this.#ferry.expectCapability('pipeline')
+    if (typeof pipeline !== 'object' || pipeline === null)
+      throw new UsageError(`Expected \`pipeline\` to be a pipeline or MULTI of a Redis client, got ${show(pipeline)}`)
+    expectEntries(entries)
+    const now = clock.now()
+    const prepared = this.#prepareNow(entries, now, undefined)
+    if (prepared.some(({ onConflict }) => onConflict === 'replace'))
+      throw new UsageError('Expected `onConflict` to be "keep" or "reject": whom a pipeline would replace is not known')
+    const jobs = prepared.map(({ job, onConflict }): NewJob => ({
+      job,
+      ifHeld: onConflict === 'reject' ? 'refuse' : 'keep',
+    }))
+    target.append?.(jobs, now, pipeline)
+    return jobs.map(({ job }) => ({ id: job.id }))
   }
 
   /** Resolves once every enqueue so far has its answer. */

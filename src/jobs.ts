@@ -3,13 +3,14 @@ import type { Capability } from './core/capability.ts'
 import { type Duration, toMs } from './core/duration.ts'
 import { expectFunction, expectKnown, expectName, expectOneOf, expectWhole } from './core/expect.ts'
 import type { Enqueued } from './enqueue.ts'
-import { type EnqueueOptions, hasTx } from './enqueue-options.ts'
+import { type EnqueueOptions, hasPipeline, hasTx } from './enqueue-options.ts'
 import { Enqueuer } from './enqueuer.ts'
 import type { Ferry } from './ferry.ts'
 import { Hand, type LeaseOptions } from './hand.ts'
 import type { HeldJob } from './held-job.ts'
 import { type JobInfo, toInfo } from './info.ts'
 import type { Middleware } from './middleware.ts'
+import type { Appended, Pipeline } from './pipeline.ts'
 import type { EventOf, EventType, JobEvent, Listener } from './runtime/events.ts'
 import { RunningJob } from './running-job.ts'
 import { type Cancellation, type EditOptions, type PruneOptions, Steering, toFilter } from './steering.ts'
@@ -64,6 +65,9 @@ export class Jobs {
    * With `tx`, an open transaction of the caller's on the same database, the job is part of it: it exists once that commits, and never if it
    * rolls back; nothing need be called afterwards. With a synchronous driver the call then answers at once, without a promise, and throws
    * rather than rejects. With any other, await it before the commit; calls on one handle go one after the other.
+   *
+   * With `pipeline`, a pipeline or MULTI of the caller's Redis client, its command is added to that, at once and without a promise; the job
+   * exists once that is executed. What came of a unique key then is not known here: where it is held the job is left out.
    * @throws UsageError, PayloadError before any I/O · ConflictError for `onConflict: 'reject'` · StoreError (if `retryable`, trying again may help)
    */
   enqueue<In, Out>(
@@ -76,12 +80,21 @@ export class Jobs {
     payload: NoInfer<In>,
     options: EnqueueOptions & { readonly tx: AsyncTransaction },
   ): Promise<Enqueued>
+  enqueue<In, Out>(
+    task: Task<In, Out>,
+    payload: NoInfer<In>,
+    options: EnqueueOptions & { readonly pipeline: Pipeline },
+  ): Appended
   enqueue<In, Out>(task: Task<In, Out>, ...args: EnqueueArgs<NoInfer<In>>): Promise<Enqueued>
   enqueue(
     task: AnyTask,
     payload?: unknown,
-    options: EnqueueOptions & { readonly tx?: unknown } = {},
-  ): Awaitable<Enqueued> {
+    options: EnqueueOptions & { readonly tx?: unknown; readonly pipeline?: unknown } = {},
+  ): Awaitable<Enqueued> | Appended {
+    if (hasPipeline(options)) {
+      const { pipeline, ...rest } = options
+      return this.#enqueuer.append([{ task, payload, options: rest }], pipeline)[0] ?? { id: '' }
+    }
     if (!hasTx(options)) return this.#enqueuer.one({ task, payload, options })
     const { tx, ...rest } = options
     return this.#enqueuer.oneInTx({ task, payload, options: rest }, tx)
@@ -89,12 +102,20 @@ export class Jobs {
 
   /**
    * Adds jobs of any tasks and queues, all or none, in order; each gets its own answer, in the same order. An entry is `task.with(payload,
-   * options)`. With `tx` as in `enqueue`.
+   * options)`. With `tx` and `pipeline` as in `enqueue`.
    */
   enqueueMany(entries: readonly Entry[], options: { readonly tx: SyncTransaction }): readonly Enqueued[]
   enqueueMany(entries: readonly Entry[], options: { readonly tx: AsyncTransaction }): Promise<readonly Enqueued[]>
+  enqueueMany(entries: readonly Entry[], options: { readonly pipeline: Pipeline }): readonly Appended[]
   enqueueMany(entries: readonly Entry[]): Promise<readonly Enqueued[]>
-  enqueueMany(entries: readonly Entry[], options: { readonly tx?: unknown } = {}): Awaitable<readonly Enqueued[]> {
+  enqueueMany(
+    entries: readonly Entry[],
+    options: { readonly tx?: unknown; readonly pipeline?: unknown } = {},
+  ): Awaitable<readonly Enqueued[]> | readonly Appended[] {
+    if (hasPipeline(options)) {
+      expectKnown(options, ['pipeline'], 'enqueueMany()')
+      return this.#enqueuer.append(entries, options.pipeline)
+    }
     if (hasTx(options)) {
       expectKnown(options, ['tx'], 'enqueueMany()')
       return this.#enqueuer.inTx(entries, options.tx)

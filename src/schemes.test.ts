@@ -22,6 +22,8 @@ it('knows a URL by what it begins with', () => {
     'postgres',
     'que',
   ])
+  for (const url of ['redis://host', 'rediss://host', 'redis+cluster://a,b', 'rediss+cluster://a'])
+    expect(schemeOf(url).names[0]).toBe('redis')
 })
 
 it.each([
@@ -29,7 +31,7 @@ it.each([
   ['postgre://host/db', 'Did you mean "postgres"?'],
   [
     'app.db',
-    'Expected a URL like sqlite:app.db, postgres://user@host/database, que:postgres://user@host/database or memory:, got "app.db"',
+    'Expected a URL like sqlite:app.db, postgres://user@host/database, redis://host:6379, que:postgres://user@host/database or memory:, got "app.db"',
   ],
   ['', 'got ""'],
 ])('refuses %s with a word of what is meant', (url, words) => {
@@ -58,6 +60,7 @@ it('reads the file of a sqlite URL, and which stores live in memory', () => {
 it.each([
   ['sqlite:app.db', { schema: 'x' }, '`schema` is an option of postgres: and que:, not of sqlite:'],
   ['postgres://host/db', { busyTimeout: '5s' }, '`busyTimeout` is an option of sqlite:, not of postgres:'],
+  ['redis://host', { busyTimeout: '5s' }, '`busyTimeout` is an option of sqlite:, not of redis:'],
   ['memory:', { durability: 'full' }, '`durability` is an option of sqlite: and postgres:, not of memory:'],
   ['postgres://host/db', { connection: 5 }, 'Unknown option "connection" in open(). Did you mean "connections"?'],
   ['sqlite:app.db', { loger: console }, 'Did you mean "logger"?'],

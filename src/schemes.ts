@@ -3,6 +3,7 @@ import { expectKnown, show, suggestion } from './core/expect.ts'
 import { masked } from './secrets.ts'
 import { type PostgresOptions, postgresOptionNames } from './stores/postgres/options.ts'
 import { type QueOptions, queOptionNames } from './stores/que/options.ts'
+import { type RedisOptions, redisOptionNames } from './stores/redis/options.ts'
 import { type SqliteOptions, sqliteOptionNames } from './stores/sqlite/options.ts'
 import type { Store } from './store.ts'
 
@@ -31,6 +32,10 @@ export interface SchemeOptions {
   postgres: PostgresOptions
   postgresql: PostgresOptions
   que: QueOptions
+  redis: Omit<RedisOptions, 'url'>
+  rediss: Omit<RedisOptions, 'url'>
+  'redis+cluster': Omit<RedisOptions, 'url'>
+  'rediss+cluster': Omit<RedisOptions, 'url'>
 }
 
 export const schemes: readonly Scheme[] = [
@@ -51,6 +56,12 @@ export const schemes: readonly Scheme[] = [
     example: 'postgres://user@host/database',
     optionNames: postgresOptionNames,
     open: async (url, options) => await (await import('./stores/postgres/index.ts')).PostgresStore.open(url, options),
+  },
+  {
+    names: ['redis', 'rediss', 'redis+cluster', 'rediss+cluster'],
+    example: 'redis://host:6379',
+    optionNames: redisOptionNames.filter((name) => name !== 'url'),
+    open: async (url, options) => await (await import('./stores/redis/index.ts')).RedisStore.open({ ...options, url }),
   },
   {
     names: ['que'],

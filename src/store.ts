@@ -66,6 +66,14 @@ export interface Store<Tx = never> {
   insert(batches: readonly Batch[], now: Instant, tx?: Tx): Awaitable<readonly BatchResult[]>
 
   /**
+   * Writes into a caller's pipeline or MULTI the command that adds these jobs when that is executed, all or none. Nothing is sent by this, and
+   * nobody is told what came of it but whoever reads the pipeline's answers: a job whose unique key is held by then is left out; one
+   * marked `refuse` fails the command, and none is added. Rings when it is executed. Present exactly with the capability `pipeline`.
+   * @throws UsageError when it is no pipeline of this store's
+   */
+  append?(jobs: readonly NewJob[], now: Instant, pipeline: object): void
+
+  /**
    * Settles first (`request.settle`, as `apply` would), then takes the first `limit` due jobs for one lease each.
    *
    * Due is `runAt <= now`. The order is: queues by their priority, then jobs by priority and `runAt`; among equals the one added first.

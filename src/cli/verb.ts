@@ -12,7 +12,7 @@ export type Globals = Readonly<Record<'allow-unsafe-sqlite' | 'json' | 'debug' |
 export const globals: Globals = {
   url: many(
     '<url>',
-    'the store, as sqlite:app.db or postgres:…; several for one spread over them; default: JOBFERRY_URL',
+    'the store, as sqlite:app.db, postgres:… or redis:…; several for one spread over them; default: JOBFERRY_URL',
   ),
   prefix: text('<prefix>', 'what the names of the tables begin with; default jobferry_'),
   'allow-unsafe-sqlite': flag('go on with a SQLite that has the WAL-reset fault'),

@@ -34,6 +34,14 @@ export interface Write {
   readonly after: Job | undefined
 }
 
+/**
+ * Whether a write ends a run. If a crash undoes that, the job runs again, which at-least-once allows; anything else (a cancellation, an edit)
+ * is somebody's word, and was promised.
+ */
+export function endsRun({ before, after }: Write): boolean {
+  return before.state === 'running' && after?.state !== 'running'
+}
+
 /** The row that a claim makes of a pending one. Every store's claim does exactly this. */
 export function claimed(job: Job, lease: string, until: Instant, now: Instant): Job {
   return {

@@ -32,9 +32,11 @@ export async function begin(): Promise<ChildProcess> {
   const chance = new Chance(plan.seed).of(who)
   const failpoints = new Failpoints(part, log)
   const clock = fastClock(part.epoch, speedFor(plan.leaseMs), () => chance.next())
-  const { store, application } = await backends[plan.backend].enter(part, failpoints)
   const options = { clock, logger: false, migrate: false } as const
-  const jobs = await insistently(() => open(watched(store, part.role, failpoints), options))
+  const { jobs, application } = await insistently(async () => {
+    const access = await backends[plan.backend].enter(part, failpoints) // anew: a store that could not be opened is closed
+    return { jobs: await open(watched(access.store, part.role, failpoints), options), application: access.application }
+  })
   jobs.on('error', ({ error, during }) => log.write({ error: String(error), during }))
   jobs.on('lost', ({ job }) => log.write({ lost: job.id }))
   return { part, jobs, clock, application: application(jobs), log, chance, failpoints }

@@ -17,7 +17,7 @@ export function makeFolder(parent: string, server: string, { uid, gid }: Account
 /** Removes what killed runs have left behind. Only what is a day old: elsewhere the numbers of the processes may be others. */
 function sweep(parent: string): void {
   for (const name of readdirSync(parent)) {
-    const pid = /^jobferry-(?:postgres|redis)-(\d+)-/.exec(name)?.[1]
+    const pid = /^jobferry-(?:postgres|pgbouncer|redis)-(\d+)-/.exec(name)?.[1]
     if (pid === undefined || running(Number(pid))) continue
     const path = join(parent, name)
     const madeAt = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()

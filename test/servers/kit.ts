@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { Client } from 'pg'
 import { inject, onTestFinished } from 'vitest'
 
+import { type PgBouncer, startPgBouncer } from './pgbouncer.ts'
 import { type Postgres, type PostgresOptions, startPostgres } from './postgres.ts'
 import { type TcpProxy, startProxy } from './proxy.ts'
 import { type RedisCluster, startRedisCluster } from './redis-cluster.ts'
@@ -59,6 +60,13 @@ export async function newProxy(target: string): Promise<TcpProxy> {
   const proxy = await startProxy(target)
   onTestFinished(() => proxy[Symbol.asyncDispose]())
   return proxy
+}
+
+/** PgBouncer in transaction mode in front of a PostgreSQL server, for the length of the test. */
+export async function newPgBouncer(target: string, options?: { readonly connections?: number }): Promise<PgBouncer> {
+  const pooler = await startPgBouncer(target, options)
+  onTestFinished(() => pooler[Symbol.asyncDispose]())
+  return pooler
 }
 
 /** A prefix for keys on the Redis server of this run that no other test has. What is left under it goes with the server. */

@@ -77,12 +77,14 @@ async function modes(options: OpenOptions): Promise<Record<string, readonly numb
   await during('extend', () => held[0]!.extend('1m'))
   await during('complete', () => held[0]!.complete())
   await during('fail', () => held[1]!.fail(new Error('no')))
+  await during('cancel', () => jobs.cancel(held[2]!.id))
+  await during('edit', async () => jobs.edit((await jobs.list({ state: 'pending' }))[0]!.id, { priority: 3 }))
   await during('afterwards', () => jobs.enqueue(hello, { n: 8 }))
   return seen
 }
 
 describe('how durable a write is', () => {
-  it('by default: an enqueue is on disk before it returns, a claim and an end are not', async () => {
+  it('by default: an enqueue and what somebody asks of a job are on disk before they return, a claim and an end are not', async () => {
     expect(await modes({})).toEqual({
       first: [full],
       alone: [full],
@@ -93,6 +95,8 @@ describe('how durable a write is', () => {
       extend: [normal],
       complete: [normal],
       fail: [normal],
+      cancel: [full],
+      edit: [full],
       afterwards: [full],
     })
   })

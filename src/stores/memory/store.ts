@@ -31,7 +31,7 @@ import {
 export class MemoryStore implements Store {
   readonly name = 'memory'
   readonly capabilities: ReadonlySet<Capability> = new Set(
-    capabilities.filter((capability) => capability !== 'transaction' && capability !== 'connection'),
+    capabilities.filter((capability) => !['transaction', 'connection', 'pipeline'].includes(capability)),
   )
 
   #jobs = new Map<string, Job>()

@@ -1,7 +1,8 @@
 import { StoreError, UsageError } from '../../core/errors.ts'
-import { asText, type PgClient, type PgPool } from './pg.ts'
+import type { Connections } from './connections.ts'
+import { asText, type PgClient } from './pg.ts'
 import type { Row } from './query.ts'
-import { isMissing, type Trouble, toStoreError, troubleOf } from './trouble.ts'
+import { isMissing, toStoreError, troubleOf } from './trouble.ts'
 
 /** A statement of ours; its name is that under which the server keeps it prepared. */
 export interface Statement {
@@ -9,31 +10,29 @@ export interface Statement {
   readonly text: string
 }
 
-/**
- * Claims that count what runs do so after they have waited for one another, and must then see what the others have done: which a
- * transaction does that is `read committed`, whatever the database's own default is.
- */
-const readCommitted = `select set_config('default_transaction_isolation', 'read committed', false)
-  where current_setting('default_transaction_isolation') <> 'read committed'`
-
 /** How often a transaction that met another, and was undone for it, is tried again. */
 const mostMeetings = 10
 
 /** Runs statements on the connections of a pool, each a transaction of its own. Whatever fails leaves as a StoreError. */
 export class Link {
-  readonly #pool: PgPool
+  readonly #connections: Connections
   readonly #prepare: boolean
   readonly #name: string
   readonly #check: ((client: PgClient) => Promise<void>) | undefined
-  readonly #ready = new WeakSet<PgClient>()
+  /**
+   * Whether the database's default is another isolation than ours, which is found out when a transaction fails by it: from then on each
+   * says which it wants. Statements of ours look at what others have done while they waited, and with an older view of it would be
+   * undone again and again.
+   */
+  #saysIsolation = false
   #closed = false
 
   /**
    * @param name of the store, for messages
    * @param check throws what is wrong with the tables: asked when a statement did not find what it is about
    */
-  constructor(pool: PgPool, prepare: boolean, name: string, check?: (client: PgClient) => Promise<void>) {
-    this.#pool = pool
+  constructor(connections: Connections, prepare: boolean, name: string, check?: (client: PgClient) => Promise<void>) {
+    this.#connections = connections
     this.#prepare = prepare
     this.#name = name
     this.#check = check
@@ -60,15 +59,30 @@ export class Link {
   /** The same, but `undefined` when the connection was lost on the way: it may have been carried out or not. */
   async tryRun(statement: Statement, values: readonly (string | null)[]): Promise<readonly Row[] | undefined> {
     this.expectOpen()
-    for (let meetings = 0; ;) {
+    for (let failures = 1, moves = 0; ; failures++) {
       try {
         return await this.#once(statement, values)
       } catch (error) {
-        const trouble = troubleOf(error)
-        if (trouble === 'lost') return undefined
-        if (trouble === 'met' && ++meetings <= mostMeetings) continue
-        if (this.#check !== undefined && isMissing(error)) await this.hold(this.#check)
-        throw toStoreError(error)
+        switch (troubleOf(error)) {
+          case 'lost':
+            return undefined
+          case 'isolated':
+            this.#saysIsolation = true
+            if (failures > mostMeetings) throw toStoreError(error)
+            break
+          case 'met':
+            if (failures > mostMeetings) throw toStoreError(error)
+            break
+          case 'moved': // nothing was done; a new connection may lead to the right server
+            if (++moves > 1) throw toStoreError(error)
+            break
+          case 'away':
+          case 'later':
+            throw toStoreError(error)
+          case 'final':
+            if (this.#check !== undefined && isMissing(error)) await this.hold(this.#check)
+            throw toStoreError(error)
+        }
       }
     }
   }
@@ -79,10 +93,10 @@ export class Link {
     const client = await this.#connect()
     try {
       const result = await work(client)
-      client.release()
+      this.#connections.give(client)
       return result
     } catch (error) {
-      client.release(true)
+      this.#connections.drop(client) // a transaction may be open on it
       throw toStoreError(error)
     }
   }
@@ -93,43 +107,64 @@ export class Link {
     throw new StoreError('PostgreSQL: the connection was lost, twice in a row', { retryable: true })
   }
 
-  async #once({ name, text }: Statement, values: readonly (string | null)[]): Promise<readonly Row[]> {
+  async #once(statement: Statement, values: readonly (string | null)[]): Promise<readonly Row[]> {
     const client = await this.#connect()
     try {
-      const named = this.#prepare ? { name, text } : { text }
-      const { rows } = await client.query({ ...named, values, rowMode: 'array', types: asText })
-      client.release()
+      const rows = this.#saysIsolation
+        ? await this.#inTransaction(client, statement, values)
+        : await this.#ask(client, statement, values)
+      this.#connections.give(client)
       return rows
     } catch (error) {
-      client.release(ends(troubleOf(error)))
+      this.#drop(client, error)
       throw error
+    }
+  }
+
+  async #ask(client: PgClient, { name, text }: Statement, values: readonly (string | null)[]): Promise<readonly Row[]> {
+    const named = this.#prepare ? { name, text } : { text }
+    const { rows } = await client.query({ ...named, values, rowMode: 'array', types: asText })
+    return rows
+  }
+
+  async #inTransaction(
+    client: PgClient,
+    statement: Statement,
+    values: readonly (string | null)[],
+  ): Promise<readonly Row[]> {
+    const say = async (text: string): Promise<unknown> => await client.query({ text, rowMode: 'array', types: asText })
+    await say('begin isolation level read committed')
+    try {
+      const rows = await this.#ask(client, statement, values)
+      await say('commit')
+      return rows
+    } catch (error) {
+      await say('rollback').catch(() => undefined) // the first error says more
+      throw error
+    }
+  }
+
+  #drop(client: PgClient, error: unknown): void {
+    switch (troubleOf(error)) {
+      case 'lost':
+      case 'moved':
+      case 'away':
+        return this.#connections.drop(client, 'lost')
+      case 'met':
+      case 'isolated':
+      case 'later':
+      case 'final':
+        return this.#connections.give(client)
     }
   }
 
   async #connect(): Promise<PgClient> {
     try {
-      const client = await this.#pool.connect()
-      if (!this.#ready.has(client)) await this.#makeReady(client)
-      return client
+      return await this.#connections.take()
     } catch (error) {
       // Nothing was sent: whatever broke, it was not our statement.
-      throw troubleOf(error) === 'final'
-        ? error
-        : new StoreError(toStoreError(error).message, { retryable: true, cause: error })
+      const { message } = toStoreError(error)
+      throw new StoreError(message, { retryable: troubleOf(error) !== 'final', cause: error })
     }
   }
-
-  async #makeReady(client: PgClient): Promise<void> {
-    try {
-      await client.query({ text: readCommitted, rowMode: 'array', types: asText })
-      this.#ready.add(client)
-    } catch (error) {
-      client.release(true)
-      throw error
-    }
-  }
-}
-
-function ends(trouble: Trouble): boolean {
-  return trouble === 'lost' || trouble === 'away'
 }

@@ -12,6 +12,7 @@ export interface PgPool {
 /** What we use of a `pg.PoolClient`. */
 export interface PgClient {
   on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'end', listener: () => void): unknown
   query(config: PgQuery): Promise<{ readonly rows: readonly (readonly (string | null)[])[] }>
   /** With an error the connection is closed instead of being used again. */
   release(error?: Error | boolean): void
@@ -36,7 +37,30 @@ export interface PgQuery {
   readonly values?: readonly (string | null)[]
   readonly name?: string
   readonly rowMode: 'array'
+  /** After so many milliseconds without an answer the query fails, whatever the connection was told. */
+  readonly query_timeout?: number
   readonly types: { readonly getTypeParser: () => (text: string) => string }
+}
+
+/** How long a goodbye may take, in milliseconds. */
+const goodbyeMs = 1_000
+
+/** Ends a connection: in order if that can be done in a second, which on a half-open one it cannot. Never throws. */
+export async function end(client: PgListener): Promise<void> {
+  const timer = setTimeout(() => cut(client), goodbyeMs)
+  await client.end().catch(() => undefined) // it is lost already
+  clearTimeout(timer)
+}
+
+/** Closes the socket of a connection, without a word to the other side; a goodbye on a half-open one would be waited for a quarter of an hour. */
+export function cut(client: PgClient | PgListener): void {
+  const stream = at(at(client, 'connection'), 'stream')
+  const destroy = at(stream, 'destroy')
+  if (typeof destroy === 'function') destroy.call(stream)
+}
+
+function at(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined
 }
 
 /**
@@ -60,6 +84,7 @@ export const asText: PgQuery['types'] = { getTypeParser: () => (text) => text }
 export interface Driver {
   /** `unhurried`: statements may take as long as they like. */
   pool(max: number, unhurried?: 'unhurried'): PgPool
+  /** Statements on it are quick, or the connection is lost. */
   listener(): PgListener
 }
 
@@ -82,7 +107,7 @@ export async function loadDriver(url: string, settings: ConnectSettings): Promis
         idleTimeoutMillis: 60_000,
         ...(unhurried === undefined ? { query_timeout: settings.timeoutMs } : {}),
       }),
-    listener: () => new pg.Client({ ...shared, query_timeout: settings.timeoutMs }),
+    listener: () => new pg.Client({ ...shared, query_timeout: Math.min(settings.timeoutMs, settings.connectMs) }),
   }
 }
 

@@ -5,8 +5,12 @@ import { toText } from '../../core/expect.ts'
 export type Trouble =
   /** The transaction met another and was undone: try again at once. */
   | 'met'
+  /** The same, because the transaction's isolation is stricter than ours needs to be. */
+  | 'isolated'
   /** The connection is of no use any more. Whether the statement was carried out is not known. */
   | 'lost'
+  /** The connection leads to a server that takes no writes (any more): nothing was carried out. A new one may lead to another. */
+  | 'moved'
   /** No connection could be had: nothing was carried out. */
   | 'away'
   /** The server cannot do it now; it may later. */
@@ -18,8 +22,10 @@ export type Trouble =
 export function troubleOf(error: unknown): Trouble {
   if (error instanceof StoreError || error instanceof UsageError) return 'final'
   const { code, message } = toFacts(error)
-  if (code === '40001' || code === '40P01' || code === '55P03') return 'met'
-  if (/^(08|57P)/.test(code) || code === '25006')
+  if (code === '40001') return 'isolated'
+  if (code === '40P01' || code === '55P03') return 'met'
+  if (code === '25006') return 'moved'
+  if (/^(08|57P|25P03|40003)/.test(code))
     return code === '57P03' || code === '08001' || code === '08004' ? 'away' : 'lost'
   if (/^[0-9A-Z]{5}$/.test(code)) return /^(53|57|58)/.test(code) ? 'later' : 'final'
   if (/^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT)$/.test(code)) return 'away'
@@ -39,6 +45,11 @@ export function troubleOf(error: unknown): Trouble {
   return 'final'
 }
 
+/** Whether it says that a job with one of the ids is there already. */
+export function isDuplicate(error: unknown): boolean {
+  return error instanceof StoreError && toFacts(error.cause).code === '23505'
+}
+
 /** What the driver has thrown, as the error that callers get. Their own mistakes pass as they are. */
 export function toStoreError(error: unknown): Error {
   if (error instanceof StoreError || error instanceof UsageError) return error
@@ -56,7 +67,11 @@ export function toStoreError(error: unknown): Error {
     const hint = 'This role lacks rights: see docs/operate/postgres.md for those that it needs'
     return new StoreError(`PostgreSQL: ${message}. ${hint}`, { retryable: false, cause: error })
   }
-  return new StoreError(`PostgreSQL: ${message}`, { retryable: troubleOf(error) !== 'final', cause: error })
+  const advice =
+    code === '26000' || code === '42P05'
+      ? '. A pooler between us does not keep prepared statements: open with `prepare: false`'
+      : ''
+  return new StoreError(`PostgreSQL: ${message}${advice}`, { retryable: troubleOf(error) !== 'final', cause: error })
 }
 
 /** Whether a statement did not find its tables or functions: they are not there, or another version's. */

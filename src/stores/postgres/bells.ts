@@ -10,6 +10,8 @@ export interface BellsOptions {
   readonly notify: boolean
   /** Makes a connection to listen on; nobody listens without. */
   readonly listener: (() => PgListener) | undefined
+  /** How often the link of the listener is tried, in milliseconds. */
+  readonly heartbeatMs: number
 }
 
 /** The bells of one store: whom to ring for what it does itself, the words to ring others with, and the ear for theirs. */
@@ -38,9 +40,15 @@ export class Bells {
   async listen(ring: (bell: Bell) => void): Promise<() => void> {
     const own = (bell: Bell): void => ring(bell)
     this.#rings.add(own)
-    const { listener, sign } = this.#options
+    const { listener, sign, heartbeatMs } = this.#options
     if (listener !== undefined && this.#listener === undefined) {
-      this.#listener = new Listener(listener, this.channel, ` ${sign}`, (bell) => this.ring(bell))
+      this.#listener = new Listener({
+        make: listener,
+        channel: this.channel,
+        own: ` ${sign}`,
+        ring: (bell) => this.ring(bell),
+        heartbeatMs,
+      })
       this.#listening = this.#listener.start()
     }
     await this.#listening

@@ -7,7 +7,9 @@ import { PostgresStore } from './index.ts'
 const { url } = inject('postgres')
 let made = 0
 
-holdToContract({ describe, it }, 'postgres', async () => await inNewSchema())
+holdToContract({ describe, it }, 'postgres', async () => await inNewSchema(), {
+  pipeline: 'a transaction of the caller does it, and gives answers',
+})
 
 /** A store in a schema of its own, which is dropped with it. */
 async function inNewSchema(): Promise<Fixture> {

@@ -1,66 +1,42 @@
+import { randomInt } from 'node:crypto'
+
 import type { Bell } from '../../store.ts'
-import type { PgListener } from '../pg/pg.ts'
+import { end, type PgListener } from '../pg/pg.ts'
 
-/** How often the link is tried, in milliseconds: one that is half open looks like one on which nothing happens. */
-const heartbeatMs = 10_000
+export interface ListenerOptions {
+  /** Makes a connection, not connected yet. */
+  readonly make: () => PgListener
+  readonly channel: string
+  /** What our own notifications end with: those we need not hear. */
+  readonly own: string
+  readonly ring: (bell: Bell) => void
+  /** How often the link is tried, in milliseconds: one that is half open looks like one on which nothing happens. */
+  readonly heartbeatMs: number
+}
 
-/** The waits between attempts to listen again, in milliseconds: doubling from the first to the last. */
+/** The waits between attempts to listen again, in milliseconds: doubling from the first to the last, less up to a fifth at random. */
 const firstWaitMs = 100
-const lastWaitMs = 10_000
+const lastWaitMs = 5_000
 
 /**
  * Listens to one channel on one connection of its own, for as long as it lives, through every break: after one it rings all, for nobody
  * knows what was missed.
  */
 export class Listener {
-  readonly #make: () => PgListener
-  readonly #channel: string
-  readonly #own: string
-  readonly #ring: (bell: Bell) => void
+  readonly #options: ListenerOptions
+  /** From its making until it is lost. */
   #client: PgListener | undefined
   #timer: NodeJS.Timeout | undefined
   #waitMs = firstWaitMs
   #ended = false
 
-  /** @param own what our own notifications end with: those we need not hear */
-  constructor(make: () => PgListener, channel: string, own: string, ring: (bell: Bell) => void) {
-    this.#make = make
-    this.#channel = channel
-    this.#own = own
-    this.#ring = ring
+  constructor(options: ListenerOptions) {
+    this.#options = options
   }
 
   /** Resolves once it listens, or has failed to for the first time and goes on trying. */
   async start(): Promise<void> {
-    if (this.#ended) return
-    const client = this.#make()
-    let over = false
-    const lost = (): void => {
-      if (over) return
-      over = true
-      clearTimeout(this.#timer)
-      client.end().catch(() => undefined) // it is lost already
-      if (this.#client === client) this.#client = undefined
-      if (this.#ended) return
-      this.#timer = setTimeout(() => void this.#again(), this.#waitMs)
-      this.#waitMs = Math.min(this.#waitMs * 2, lastWaitMs)
-    }
-    client.on('error', lost)
-    client.on('end', lost)
-    client.on('notification', ({ channel, payload = '' }) => {
-      if (channel !== this.#channel || payload.endsWith(this.#own)) return
-      this.#ring(payload.startsWith('control') ? 'control' : 'jobs')
-    })
-    try {
-      await client.connect()
-      await client.query(`listen "${this.#channel}"`)
-      if (this.#ended) return void client.end().catch(() => undefined)
-      this.#client = client
-      this.#waitMs = firstWaitMs
-      this.#beat(client, lost)
-    } catch {
-      lost() // tried again, and polling goes on meanwhile
-    }
+    await this.#listen()
   }
 
   async end(): Promise<void> {
@@ -68,25 +44,61 @@ export class Listener {
     clearTimeout(this.#timer)
     const client = this.#client
     this.#client = undefined
-    await client?.end().catch(() => undefined)
+    if (client !== undefined) await end(client)
+  }
+
+  /** Whether it listens now. */
+  async #listen(): Promise<boolean> {
+    if (this.#ended) return false
+    const { make, channel, own, ring } = this.#options
+    const client = make()
+    this.#client = client
+    const lost = (): void => this.#lost(client)
+    client.on('error', lost)
+    client.on('end', lost)
+    client.on('notification', ({ channel: heard, payload = '' }) => {
+      if (heard !== channel || payload.endsWith(own)) return
+      ring(payload.startsWith('control') ? 'control' : 'jobs')
+    })
+    try {
+      await client.connect()
+      await client.query(`listen "${channel}"`)
+    } catch {
+      lost() // tried again, and polling goes on meanwhile
+      return false
+    }
+    if (this.#client !== client) return false
+    this.#waitMs = firstWaitMs
+    this.#beat(client)
+    return true
+  }
+
+  /** Once for each connection. */
+  #lost(client: PgListener): void {
+    if (this.#client !== client) return
+    this.#client = undefined
+    clearTimeout(this.#timer)
+    void end(client)
+    const waitMs = this.#waitMs - randomInt(Math.ceil(this.#waitMs / 5)) // not all programs at the same moment
+    this.#waitMs = Math.min(this.#waitMs * 2, lastWaitMs)
+    this.#timer = setTimeout(() => void this.#again(), waitMs)
   }
 
   async #again(): Promise<void> {
-    await this.start()
-    if (this.#client === undefined) return
-    this.#ring('jobs')
-    this.#ring('control')
+    if (!(await this.#listen())) return
+    this.#options.ring('jobs')
+    this.#options.ring('control')
   }
 
-  #beat(client: PgListener, lost: () => void): void {
+  #beat(client: PgListener): void {
     this.#timer = setTimeout(() => {
       client.query('select 1').then(
         () => {
-          if (this.#client === client) this.#beat(client, lost)
+          if (this.#client === client) this.#beat(client)
         },
-        () => lost(),
+        () => this.#lost(client),
       )
-    }, heartbeatMs)
+    }, this.#options.heartbeatMs)
     this.#timer.unref()
   }
 }

@@ -1,41 +1,67 @@
+import { isDeepStrictEqual } from 'node:util'
+
 import type { Job } from '../../core/job.ts'
 import type { Write } from '../../core/lifecycle.ts'
-import type { Batch, BatchResult, WriteResult } from '../../store.ts'
+import type { WriteResult } from '../../store.ts'
+import { withoutNul } from './row.ts'
 
 /** Looks jobs up, as they are now. */
 type Get = (ids: readonly string[]) => Promise<readonly (Job | undefined)[]>
 
 /**
  * What became of writes whose answer was lost with the connection: they were stored together or not at all, so one that can be seen tells
- * of all. `undefined` when none can be seen: then they may be sent again, and will be refused where they must be.
+ * of all. What was taken in the same trip is no longer as it was written: `taken` says what that is. `undefined` when none can be seen: then they may be sent again, and will be refused where they must be.
  */
 export async function settledAfterLoss(
   writes: readonly Write[],
   get: Get,
+  taken: readonly Job[] = [],
 ): Promise<readonly WriteResult[] | undefined> {
   if (writes.length === 0) return undefined
   const current = await get(writes.map(({ before }) => before.id))
-  const seen = writes.map(({ after }, i) => isThere(after, current[i]))
-  if (!seen.includes(true)) return undefined
-  return writes.map((_, i) => (seen[i] === true ? { ok: true } : { ok: false, current: current[i] }))
+  const stored = new Set<number>()
+  const done = new Set<string>()
+  for (const [i, { before, after }] of writes.entries()) {
+    if (done.has(before.id) || !(isThere(after, current[i]) || taken.some((job) => follows(job, after)))) continue
+    done.add(before.id)
+    for (const n of leadingTo(writes, i)) stored.add(n)
+  }
+  if (stored.size === 0) return undefined
+  return writes.map((_, i) => (stored.has(i) ? { ok: true } : { ok: false, current: current[i] }))
 }
 
-/**
- * The same of batches: ids are made by us, so one that is there was added by us. A batch of which nothing can be seen was refused or met
- * holders that nobody can name any more: `'unknown'`.
- */
-export async function insertedAfterLoss(
-  batches: readonly Batch[],
-  get: Get,
-): Promise<readonly BatchResult[] | 'unknown' | undefined> {
-  const ids = batches.flatMap(({ jobs }) => jobs.map(({ job }) => job.id))
-  const found = new Set((await get(ids)).flatMap((job) => job?.id ?? []))
-  if (found.size === 0) return undefined
-  if (found.size < ids.length) return 'unknown'
-  return batches.map(() => ({ ok: true, holders: [] }))
-}
-
-function isThere(after: Job | undefined, current: Job | undefined): boolean {
+/** Whether a job is what a write was to make of it. Only a unique key may have been refused it. */
+export function isThere(after: Job | undefined, current: Job | undefined): boolean {
   if (after === undefined || current === undefined) return after === current
-  return current.rev === after.rev && current.state === after.state && current.lease === after.lease
+  return after.rev === current.rev && isDeepStrictEqual(comparable(after), comparable(current))
+}
+
+/** Whether a job that was taken in the same trip is what a write had made of it before. */
+function follows(taken: Job, after: Job | undefined): boolean {
+  return after !== undefined && taken.id === after.id && taken.rev === after.rev + 1
+}
+
+/** A write and those before it, of the same job, that it builds on: only the last of them can be seen. */
+function leadingTo(writes: readonly Write[], index: number): readonly number[] {
+  const last = writes[index]
+  const chain = [index]
+  let rev = last?.before.rev
+  for (let i = index - 1; i >= 0; i--) {
+    const write = writes[i]
+    if (write?.before.id !== last?.before.id || write?.after?.rev !== rev) continue
+    chain.push(i)
+    rev = write?.before.rev
+  }
+  return chain
+}
+
+/** A row as it comes back from the tables. */
+function comparable(job: Job): object {
+  const { unique, cancel, failures } = job
+  return {
+    ...job,
+    unique: unique === undefined ? undefined : { ...unique, held: undefined },
+    cancel: withoutNul(cancel),
+    failures: JSON.stringify(failures),
+  }
 }

@@ -68,11 +68,6 @@ export function wakes({ after }: Write): boolean {
   return after?.state === 'pending'
 }
 
-/** Whether it ends a run. If a crash of the server undoes that, the job runs again; anything else is somebody's word, and was promised. */
-export function endsRun({ before, after }: Write): boolean {
-  return before.state === 'running' && after?.state !== 'running'
-}
-
 /** Whether it asks a running job to stop. */
 export function stops({ after }: Write): boolean {
   return after?.state === 'running' && after.cancel !== undefined

@@ -9,9 +9,11 @@ export type StatementName =
   | 'prune'
   | 'sumUp'
   | 'log'
+  | 'logAgain'
   | 'get'
   | 'expired'
   | 'leased'
+  | 'regain'
   | 'nextExpiry'
   | 'logs'
   | 'configure'
@@ -63,6 +65,18 @@ const texts: Readonly<Record<StatementName, string>> = {
   prune: 'select @.prune($1::bigint, $2::integer)',
   sumUp: 'select @.sum_up()',
   log: 'select @.log_lines($1::text[], $2::integer[], $3::bigint[], $4::text[], $5::text[], $6::text[])',
+  /** The same when it may have been done already: a line that is there, alike in everything, is not added again. */
+  logAgain: `
+    insert into @.log (job, attempt, at, level, message, data)
+    select n.job, n.attempt, n.at, n.level, n.message, n.data
+    from unnest($1::text[], $2::integer[], $3::bigint[], $4::text[], $5::text[], $6::text[])
+      with ordinality as n (job, attempt, at, level, message, data, place)
+    where exists (select from @.job j where j.id = n.job) and not exists (
+      select from @.log l
+      where l.job = n.job and l.attempt = n.attempt and l.at = n.at and l.level = n.level and l.message = n.message
+        and l.data is not distinct from n.data
+    )
+    order by n.place`,
 
   get: `select ${jobColumns} from ${jobTables} where j.id = any ($1::text::text[])`,
   /** By the index on running jobs, lane by lane. */
@@ -83,6 +97,17 @@ const texts: Readonly<Record<StatementName, string>> = {
     ) e, ${jobTables}
     where j.id = e.id
     order by u.priority, l.priority, j.run_at, j.seq`,
+  /** Puts what earlier claims have taken, whose answers were lost, under the lease of another. By the index on running jobs. */
+  regain: `
+    update @.job j set lease = $3::text, lease_until = $4::bigint, rev = j.rev + 1
+    from (
+      select r.id from unnest($1::text[], $2::bigint[]) as o (lease, until), @.lane n, @.job r
+      where r.state = 1 and r.lane = n.id and r.lease_until = o.until and r.lease = o.lease and r.lease_until > $5::bigint
+      limit $6::integer
+      for update of r
+    ) t
+    where j.id = t.id
+    returning j.id`,
   nextExpiry: `
     select min(e.lease_until)::text
     from @.lane n cross join lateral (

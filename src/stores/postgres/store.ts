@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 
 import { type Capability, capabilities } from '../../core/capability.ts'
-import { StoreError, UsageError } from '../../core/errors.ts'
+import { UsageError } from '../../core/errors.ts'
 import type { Instant, Job } from '../../core/job.ts'
 import { fault, type Write } from '../../core/lifecycle.ts'
 import type {
@@ -26,23 +26,29 @@ import type {
 import { numberArray, textArray } from '../pg/array.ts'
 import { Bells } from './bells.ts'
 import { Caller } from './caller.ts'
+import { Connections } from '../pg/connections.ts'
 import { Exchange } from './exchange.ts'
-import { batchesJson, isPlainBatch, plainColumns, toBatchResults } from './insert.ts'
+import { Insertion } from './insertion.ts'
 import { Lanes } from './lanes.ts'
 import { Link, type Statement } from '../pg/link.ts'
 import { listQuery } from './list.ts'
 import { expectKnown, type Installation, migrate, readInstallation } from './migrate.ts'
 import { type PostgresOptions, type PostgresSettings, postgresSettings } from './options.ts'
 import { OwnTransactions } from '../pg/own-transactions.ts'
-import { calm, type Driver, loadDriver, type PgClient, type PgPool } from '../pg/pg.ts'
-import { insertedAfterLoss } from './recover.ts'
+import { type Driver, loadDriver, type PgClient } from '../pg/pg.ts'
 import { report } from './report/index.ts'
-import { toBatchAnswers, toJob, toLogLine, toOptionalNumber, toOptionalText, toText } from './row.ts'
+import { toJob, toLogLine, toOptionalNumber, toOptionalText, toText } from './row.ts'
 import { toWriteResults } from './settlement.ts'
 import { channelOf, inSchema, makeStatements, type Statements } from './statements.ts'
 import { toQueueStats } from './stats.ts'
 import { toQuery } from '../pg/tx.ts'
 import { withUrlOptions } from '../pg/url.ts'
+
+/** Times that are no options: only tests have a reason to set them. In milliseconds. */
+export interface PostgresTimes {
+  /** How often the connection that listens is tried. Default 10,000. */
+  readonly heartbeatMs?: number
+}
 
 /** After so many transactions of ours the lines of the tally are summed up. */
 const sumUpEvery = 500
@@ -57,38 +63,51 @@ export class PostgresStore implements Store<object> {
   readonly name = 'postgres'
   readonly capabilities: ReadonlySet<Capability>
   readonly settings: PostgresSettings
-  readonly #pool: PgPool
+  readonly #connections: Connections
   readonly #link: Link
   readonly #lanes: Lanes
   readonly #statements: Statements
   readonly #bells: Bells
+  readonly #insertion: Insertion
   readonly #exchange: Exchange
   readonly #caller: Caller
-  readonly #ownPool: PgPool
+  readonly #ownConnections: Connections
   readonly #own: OwnTransactions
   #installation: Installation | undefined
   #uncounted = 0
   #closing: Promise<void> | undefined
 
   /** Connects with the first call, not before. @throws UsageError for a bad option, or when the package `pg` is not installed */
-  static async open(url: string, options: PostgresOptions = {}): Promise<PostgresStore> {
+  static async open(url: string, options: PostgresOptions = {}, times: PostgresTimes = {}): Promise<PostgresStore> {
     const { url: rest, options: all } = withUrlOptions(url, options)
     const settings = postgresSettings(all)
-    return new PostgresStore(settings, settings.pool === undefined ? await loadDriver(rest, settings) : undefined)
+    const driver = settings.pool === undefined ? await loadDriver(rest, settings) : undefined
+    return new PostgresStore(settings, driver, times)
   }
 
   /** Made by `open`. With a pool of the caller's there is no driver, and so nobody to listen. */
-  constructor(settings: PostgresSettings, driver: Driver | undefined) {
+  constructor(settings: PostgresSettings, driver: Driver | undefined, { heartbeatMs = 10_000 }: PostgresTimes = {}) {
     this.settings = settings
     const pool = settings.pool ?? driver?.pool(settings.connections)
     if (pool === undefined) throw new UsageError('Expected a URL or a `pool` to connect with')
-    this.#pool = calm(pool)
+    this.#connections = new Connections(pool)
     // Apart from the others: a claim or a renewal must not wait behind the transactions of handlers.
-    this.#ownPool = driver === undefined ? pool : calm(driver.pool(settings.transactions, 'unhurried'))
-    this.#own = new OwnTransactions(this.#ownPool)
+    const ownPool = driver?.pool(settings.transactions, 'unhurried')
+    this.#ownConnections = ownPool === undefined ? this.#connections : new Connections(ownPool)
+    this.#own = new OwnTransactions(this.#ownConnections, {
+      most: settings.transactions,
+      timeoutMs: settings.timeoutMs,
+    })
     const listens = settings.notify && driver !== undefined
-    this.capabilities = new Set(capabilities.filter((capability) => capability !== 'listen' || listens))
-    this.#link = new Link(pool, settings.prepare, 'postgres', async (client) => void (await this.#read(client)))
+    this.capabilities = new Set(
+      capabilities.filter((capability) => capability !== 'pipeline' && (capability !== 'listen' || listens)),
+    )
+    this.#link = new Link(
+      this.#connections,
+      settings.prepare,
+      'postgres',
+      async (client) => void (await this.#read(client)),
+    )
     this.#statements = makeStatements(settings.schema)
     this.#lanes = new Lanes(async (text, values) => await this.#link.run(this.#unnamed(text), values))
     const channel = channelOf(settings.schema)
@@ -97,10 +116,16 @@ export class PostgresStore implements Store<object> {
       sign: randomUUID().slice(0, 8),
       notify: settings.notify,
       listener: listens ? () => driver.listener() : undefined,
+      heartbeatMs,
+    })
+    const get = async (ids: readonly string[]): Promise<readonly (Job | undefined)[]> => await this.get(ids)
+    this.#insertion = new Insertion(this.#link, this.#statements, this.#lanes, this.#bells, {
+      relaxed: settings.durability.enqueue === 'relaxed',
+      get,
     })
     this.#exchange = new Exchange(this.#link, this.#statements, this.#lanes, this.#bells, {
       relaxed: settings.durability.settle === 'relaxed',
-      get: async (ids) => await this.get(ids),
+      get,
     })
     this.#caller = new Caller(this.#statements, this.#lanes, channel, settings.notify ? 'jobs' : null)
   }
@@ -142,7 +167,7 @@ export class PostgresStore implements Store<object> {
     if (tx !== undefined) expectTransaction(tx)
     await this.#lanes.prepare(rows)
     if (tx !== undefined) return await this.#caller.insert(batches, now, tx, (await this.#known()).id)
-    const results = await this.#insert(batches, now)
+    const results = await this.#insertion.insert(batches, now)
     if (results.some(({ ok }) => ok)) this.#bells.ring('jobs')
     await this.#counted()
     return results
@@ -237,14 +262,16 @@ export class PostgresStore implements Store<object> {
   async log(lines: readonly LogLine[]): Promise<void> {
     this.#link.expectOpen()
     if (lines.length === 0) return
-    await this.#link.run(this.#statements('log'), [
+    const values = [
       textArray(lines.map(({ jobId }) => jobId)),
       numberArray(lines.map(({ attempt }) => attempt)),
       numberArray(lines.map(({ at }) => at)),
       textArray(lines.map(({ level }) => level)),
       textArray(lines.map(({ message }) => message)),
       textArray(lines.map(({ data }) => data)),
-    ])
+    ]
+    const rows = await this.#link.tryRun(this.#statements('log'), values)
+    if (rows === undefined) await this.#link.run(this.#statements('logAgain'), values)
   }
 
   async logs(jobId: string, limit: number, after = 0): Promise<readonly StoredLogLine[]> {
@@ -262,45 +289,9 @@ export class PostgresStore implements Store<object> {
   }
 
   async #close(): Promise<void> {
-    await this.#bells.end()
     this.#own.abandon()
-    if (this.settings.pool === undefined) await Promise.all([this.#pool.end(), this.#ownPool.end()])
-  }
-
-  async #insert(batches: readonly Batch[], now: Instant): Promise<readonly BatchResult[]> {
-    const plain = batches.every(isPlainBatch)
-    const bell = this.#bells.word('jobs')
-    const relaxed = String(this.settings.durability.enqueue === 'relaxed')
-    const statement = plain ? this.#statements('add') : this.#statements('insertBatches')
-    const values = plain
-      ? [...plainColumns(batches, this.#lanes), this.#bells.channel, bell, relaxed]
-      : [batchesJson(batches, this.#lanes), String(now), this.#bells.channel, bell, relaxed]
-    const rows = await this.#link.tryRun(statement, values)
-    if (rows === undefined) return await this.#insertAgain(batches, statement, values)
-    return plain ? batches.map(() => ({ ok: true, holders: [] })) : toBatchResults(toBatchAnswers(rows[0]?.[0]))
-  }
-
-  /** The connection was lost with the answer. */
-  async #insertAgain(
-    batches: readonly Batch[],
-    statement: Statement,
-    values: readonly (string | null)[],
-  ): Promise<readonly BatchResult[]> {
-    const inserted = await insertedAfterLoss(batches, async (ids) => await this.get(ids))
-    if (inserted === 'unknown')
-      throw new StoreError('PostgreSQL: the connection was lost; what was to be added may have been added in part', {
-        retryable: false,
-      })
-    if (inserted !== undefined) return inserted
-    const rows = await this.#link.tryRun(statement, values)
-    if (rows === undefined) {
-      throw new StoreError('PostgreSQL: the connection was lost, twice in a row; the jobs may have been added or not', {
-        retryable: true,
-      })
-    }
-    return batches.every(isPlainBatch)
-      ? batches.map(() => ({ ok: true, holders: [] }))
-      : toBatchResults(toBatchAnswers(rows[0]?.[0]))
+    const ends = this.settings.pool === undefined ? [this.#connections.end(), this.#ownConnections.end()] : []
+    await Promise.all([this.#bells.end(), ...ends])
   }
 
   async #current(ids: readonly string[], tx: object): Promise<ReadonlyMap<string, Job | undefined>> {
@@ -309,12 +300,12 @@ export class PostgresStore implements Store<object> {
     return new Map(unique.map((id, i) => [id, jobs[i]]))
   }
 
-  /** A transaction of ours has added lines to the tally. */
+  /** A transaction of ours has added lines to the tally. Never throws: what was done is done, and the lines can be summed up by the next. */
   async #counted(by = 1): Promise<void> {
     this.#uncounted += by
     if (this.#uncounted < sumUpEvery) return
     this.#uncounted = 0
-    await this.#link.run(this.#statements('sumUp'), [])
+    await this.#link.run(this.#statements('sumUp'), []).catch(() => (this.#uncounted = sumUpEvery / 2))
   }
 
   async #known(): Promise<Installation> {

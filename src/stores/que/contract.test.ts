@@ -17,6 +17,7 @@ const lacks = {
   limits: 'no table of queues',
   policy: 'no column for what a job asks for itself',
   logs: 'no table of lines',
+  pipeline: 'PostgreSQL has none',
 } as const
 
 for (const version of [3, 4, 5, 6, 7] as const)

@@ -1,5 +1,5 @@
 import { StoreError } from '../../core/errors.ts'
-import { asText, type PgListener } from '../pg/pg.ts'
+import { asText, end, type PgListener } from '../pg/pg.ts'
 import type { Row } from '../pg/query.ts'
 import { toStoreError, troubleOf } from '../pg/trouble.ts'
 
@@ -66,7 +66,7 @@ export class Session {
       try {
         return (await client.query({ text, values, rowMode: 'array', types: asText })).rows
       } catch (error) {
-        if (troubleOf(error) === 'lost') void this.#drop(client)
+        if (['lost', 'moved', 'away'].includes(troubleOf(error))) void this.#drop(client)
         throw toStoreError(error)
       }
     }
@@ -88,11 +88,11 @@ export class Session {
       await client.connect()
       await client.query('set session characteristics as transaction isolation level read committed')
     } catch (error) {
-      client.end().catch(() => undefined) // it was never open
+      void end(client)
       throw new StoreError(toStoreError(error).message, { retryable: troubleOf(error) !== 'final', cause: error })
     }
     if (this.#ended) {
-      client.end().catch(() => undefined) // nobody waits for it
+      void end(client)
       throw new StoreError('Que: the store was closed', { retryable: false })
     }
     this.#client = client
@@ -104,6 +104,6 @@ export class Session {
     if (this.#client !== client) return
     this.#client = undefined
     this.#events.lost()
-    await client.end().catch(() => undefined) // it is lost already
+    await end(client)
   }
 }

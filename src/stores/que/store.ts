@@ -21,9 +21,10 @@ import type {
   WriteResult,
 } from '../../store.ts'
 import { numberArray, textArray } from '../pg/array.ts'
+import { Connections } from '../pg/connections.ts'
 import { Link } from '../pg/link.ts'
 import { OwnTransactions } from '../pg/own-transactions.ts'
-import { calm, type Driver, loadDriver, type PgClient, type PgPool } from '../pg/pg.ts'
+import { type Driver, loadDriver, type PgClient } from '../pg/pg.ts'
 import type { Row } from '../pg/query.ts'
 import { toStoreError } from '../pg/trouble.ts'
 import { toQuery } from '../pg/tx.ts'
@@ -53,7 +54,7 @@ export class QueStore implements Store<object> {
   readonly capabilities: ReadonlySet<Capability>
   readonly rules: Rules
   readonly format: Format
-  readonly #pools: readonly PgPool[]
+  readonly #connections: readonly Connections[]
   readonly #link: Link
   readonly #own: OwnTransactions
   readonly #session: Session
@@ -72,26 +73,26 @@ export class QueStore implements Store<object> {
     const { url: rest, options: all } = withUrlOptions(url.replace(/^que:/, ''), options)
     const settings = queSettings(all)
     const driver = await loadDriver(rest, settings)
-    const pool = calm(driver.pool(settings.connections))
+    const connections = new Connections(driver.pool(settings.connections))
     try {
-      const rows = await new Link(pool, false, 'que').run({ name: '', text: formatQuery }, [settings.schema])
-      return new QueStore(driver, pool, toFormat(rows, settings), settings)
+      const rows = await new Link(connections, false, 'que').run({ name: '', text: formatQuery }, [settings.schema])
+      return new QueStore(driver, connections, toFormat(rows, settings), settings)
     } catch (error) {
-      await pool.end()
+      await connections.end()
       throw error
     }
   }
 
   /** Made by `open`. */
-  private constructor(driver: Driver, pool: PgPool, format: Format, settings: QueSettings) {
-    const ownPool = calm(driver.pool(settings.transactions, 'unhurried'))
+  private constructor(driver: Driver, connections: Connections, format: Format, settings: QueSettings) {
+    const own = new Connections(driver.pool(settings.transactions, 'unhurried'))
     this.format = format
     this.rules = rulesOf(format)
     const listens = format.keeps && settings.notify
     this.capabilities = capabilitiesOf(listens)
-    this.#pools = [pool, ownPool]
-    this.#link = new Link(pool, false, 'que')
-    this.#own = new OwnTransactions(ownPool)
+    this.#connections = [connections, own]
+    this.#link = new Link(connections, false, 'que')
+    this.#own = new OwnTransactions(own, { most: settings.transactions, timeoutMs: settings.timeoutMs })
     this.#statements = makeStatements(format)
     this.#taker = new Taker(this.#statements, this.#leases, this.rules.maxAttempts)
     this.#lockers = listens ? new Lockers(format, this.#statements) : undefined
@@ -241,7 +242,7 @@ export class QueStore implements Store<object> {
       await this.#session.turn(async (ask) => await this.#lockers?.leave(ask)).catch(() => undefined) // gone with the session
     await this.#session.end()
     this.#own.abandon()
-    await Promise.all(this.#pools.map(async (pool) => await pool.end()))
+    await Promise.all(this.#connections.map(async (one) => await one.end()))
   }
 
   /**

@@ -41,6 +41,7 @@ export class ShardedStore implements Store<unknown> {
   readonly capabilities: ReadonlySet<Capability>
   /** That of the first shard: they are expected to agree. */
   readonly time?: () => Awaitable<Instant>
+  readonly append?: NonNullable<Store['append']>
   readonly #shards: readonly Store<unknown>[]
   readonly #shardBy: ShardBy
   #turn = 0
@@ -61,6 +62,9 @@ export class ShardedStore implements Store<unknown> {
         (one) => one !== 'connection' && shards.every((shard) => shard.capabilities.has(one)),
       ),
     )
+    // All must be of one shard, as those of a batch.
+    if (this.capabilities.has('pipeline'))
+      this.append = (jobs, now, pipeline) => this.#shard(this.#routeOf({ jobs })).append?.(jobs, now, pipeline)
   }
 
   async migrate(): Promise<void> {

@@ -10,11 +10,14 @@ import { SqliteStore } from './index.ts'
 
 const oneWriter = 'while it is open nothing else can write to the file, not even to renew the lease it is to complete'
 
-holdToContract({ describe, it }, 'sqlite', inFile, { connection: oneWriter })
+const noNetwork = 'there is no network to save trips over'
+
+holdToContract({ describe, it }, 'sqlite', inFile, { connection: oneWriter, pipeline: noNetwork })
 
 holdToContract({ describe, it }, 'sqlite in memory', () => ({ store: new SqliteStore({ file: ':memory:' }) }), {
   transaction: 'no other connection can reach its jobs',
   connection: 'no other connection can reach its jobs',
+  pipeline: noNetwork,
   another: 'no other connection can reach its jobs',
 })
 

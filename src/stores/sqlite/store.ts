@@ -1,7 +1,7 @@
 import { type Capability, capabilities } from '../../core/capability.ts'
 import { UsageError } from '../../core/errors.ts'
 import type { Instant, Job } from '../../core/job.ts'
-import { fault, type Write } from '../../core/lifecycle.ts'
+import { endsRun, fault, type Write } from '../../core/lifecycle.ts'
 import type {
   Awaitable,
   Batch,
@@ -100,7 +100,7 @@ export class SqliteStore implements Store<SqliteHandle> {
   apply(writes: readonly Write[], _now: Instant, tx?: SqliteHandle): Awaitable<readonly WriteResult[]> {
     checkRows(writes.flatMap(({ after }) => after ?? []))
     if (tx !== undefined) return this.#inTx(tx, (session) => session.apply(writes))
-    return this.#write('relaxed', () => this.#session.apply(writes))
+    return this.#write(writes.every(endsRun) ? 'relaxed' : 'full', () => this.#session.apply(writes))
   }
 
   renew(renewals: readonly Renewal[], until: Instant, now: Instant): Awaitable<readonly (Renewed | undefined)[]> {
@@ -287,7 +287,8 @@ export class SqliteStore implements Store<SqliteHandle> {
  * would keep the lease it is to be completed under from being renewed. Callers with a synchronous transaction of their own do better.
  */
 function capabilitiesOf(file: string): ReadonlySet<Capability> {
-  const lacks: readonly Capability[] = file === ':memory:' ? ['transaction', 'connection'] : ['connection']
+  const lacks: readonly Capability[] =
+    file === ':memory:' ? ['transaction', 'connection', 'pipeline'] : ['connection', 'pipeline']
   return new Set(capabilities.filter((capability) => !lacks.includes(capability)))
 }
 

@@ -100,6 +100,12 @@ export const lifetime: readonly Case[] = [
     },
   },
   {
+    promise: 'appends to pipelines exactly if it says so',
+    async run({ store }) {
+      deepStrictEqual(store.append !== undefined, store.capabilities.has('pipeline'))
+    },
+  },
+  {
     promise: 'reports findings with a name, a level and a message, and changes nothing by it',
     async run({ store }) {
       await run(store)

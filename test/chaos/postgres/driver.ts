@@ -54,8 +54,8 @@ export class WatchedClient implements PgClient {
     this.#failpoints = failpoints
   }
 
-  on(event: 'error', listener: (error: Error) => void): unknown {
-    return this.#client.on(event, listener)
+  on(event: 'error' | 'end', listener: (error: Error) => void): unknown {
+    return Reflect.apply(this.#client.on, this.#client, [event, listener]) as unknown
   }
 
   release(error?: Error | boolean): void {

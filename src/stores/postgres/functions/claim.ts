@@ -78,6 +78,10 @@ begin
   end if;
 
   if counted is not null and wanted > 0 then
+    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+      -- It would count by what there was before the lock was ours. The caller comes again and says which isolation it wants.
+      raise exception 'a claim that counts has to be read committed' using errcode = '40001';
+    end if;
     foreach q in array counted loop
       perform pg_advisory_xact_lock('@.job'::regclass::oid::integer, q);
     end loop;

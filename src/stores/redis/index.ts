@@ -1,0 +1,4 @@
+export type { IoRedisHandle } from './ioredis.ts'
+export type { NodeRedisClusterHandle, NodeRedisHandle } from './node-redis.ts'
+export type { Confirm, RedisHandle, RedisOptions } from './options.ts'
+export { RedisStore } from './store.ts'

@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto'
+
+import { claimLua } from './scripts/claim.ts'
+import { addLua, appendLua, insertLua } from './scripts/insert.ts'
+import { expiredLua, renewLua } from './scripts/leases.ts'
+import { listLua } from './scripts/list.ts'
+import { configureLua, getLua, infoLua, logLua, logsLua, pruneLua, queuesLua, timeLua } from './scripts/look.ts'
+import { applyLua } from './scripts/settle.ts'
+
+/** A script by its text, and by the digest under which a server that has seen it knows it. */
+export interface Script {
+  readonly name: string
+  readonly text: string
+  readonly digest: string
+}
+
+type Name =
+  | 'add'
+  | 'insert'
+  | 'append'
+  | 'claim'
+  | 'apply'
+  | 'renew'
+  | 'expired'
+  | 'prune'
+  | 'get'
+  | 'list'
+  | 'queues'
+  | 'configure'
+  | 'log'
+  | 'logs'
+  | 'time'
+  | 'info'
+
+/** Everything that is ever asked of the server about jobs: each runs whole or not at all. */
+export const scripts: Readonly<Record<Name, Script>> = {
+  add: script('add', addLua),
+  insert: script('insert', insertLua),
+  append: script('append', appendLua),
+  claim: script('claim', claimLua),
+  apply: script('apply', applyLua),
+  renew: script('renew', renewLua),
+  expired: script('expired', expiredLua),
+  prune: script('prune', pruneLua),
+  get: script('get', getLua),
+  list: script('list', listLua),
+  queues: script('queues', queuesLua),
+  configure: script('configure', configureLua),
+  log: script('log', logLua),
+  logs: script('logs', logsLua),
+  time: script('time', timeLua),
+  info: script('info', infoLua),
+}
+
+function script(name: string, lua: string): Script {
+  const text = `-- jobferry ${name}\n${lua.trim()}\n`
+  return { name, text, digest: createHash('sha1').update(text).digest('hex') }
+}
