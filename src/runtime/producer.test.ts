@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import { byHand, simulate, sources, T } from '../../test/simulation.ts'
+import type { Claimed } from '../store.ts'
 import { task } from '../task.ts'
 
 const quick = task<string>({ name: 'quick', handler: () => undefined })
@@ -137,7 +138,30 @@ describe.each(sources)('a producer on the %s store', (source) => {
       await sim.clock.settle()
       expect(sim.of('completed')).toHaveLength(1_000)
       expect(sim.count('claim')).toBeLessThan(50)
-      expect(Math.max(...sim.claims().map(({ limit }) => limit))).toBe(101)
+      // Of a far store up to twice 200 are held ahead, half of them claimed at a time.
+      expect(Math.max(...sim.claims().map(({ limit }) => limit))).toBe(source === 'slow' ? 201 : 101)
+    })
+
+    it('asks a far store for the next before it runs what has come, one question at a time', async () => {
+      await using sim = await simulate(source)
+      let [taken, ran, under, most] = [0, 0, 0, 0]
+      const waiting: number[] = []
+      sim.interfere(async ({ verb }, next) => {
+        if (verb !== 'claim') return await next()
+        waiting.push(taken - ran)
+        most = Math.max(most, ++under)
+        const answer = await next()
+        under--
+        taken += (answer as Claimed).jobs.length
+        await new Promise<void>((resolve) => sim.clock.soon(resolve))
+        return answer
+      })
+      await sim.jobs.enqueueMany(Array.from({ length: 1_000 }, () => quick.with('x')))
+      sim.jobs.work([quick.handle(() => void ran++)], { concurrency: 10 })
+      await sim.clock.settle()
+      expect([taken, ran]).toEqual([1_000, 1_000])
+      expect(Math.max(...waiting)).toBeGreaterThan(50) // claimed, and not begun yet, when more was asked for
+      expect(most).toBe(1)
     })
 
     it('takes none ahead of runs that last', async () => {

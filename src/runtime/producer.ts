@@ -204,7 +204,7 @@ export class Producer {
   /** How many jobs to claim now: the free hands, and a little ahead when runs are short; of a far store in two halves, one run while the other comes. */
   #room(): number {
     const busy = this.#running + this.#ahead.length
-    const { ahead } = this.#pace
+    const ahead = this.#pace.ahead(this.#overlaps ? 'far' : 'near')
     if (!this.#overlaps || ahead === 0) return Math.max(0, this.#options.concurrency + ahead - busy)
     const most = this.#options.concurrency + 2 * ahead
     return Math.max(0, Math.min(most - busy, Math.ceil(most / 2)))
