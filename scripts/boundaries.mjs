@@ -12,9 +12,11 @@ function mayImport(file) {
   const [layer, store] = file.split('/')
   if (layer === 'core') return ['core/']
   if (layer === 'runtime') return ['core/', 'runtime/', 'store.ts']
-  if (file === 'stores/postgres/pg.ts') return ['stores/postgres/', 'core/', 'pg'] // loads the driver, when it is needed
+  if (file === 'stores/pg/pg.ts') return ['stores/pg/', 'core/', 'pg'] // loads the driver, when it is needed
   if (file === 'stores/redis/connect.ts') return ['stores/redis/', 'core/', 'ioredis', 'redis'] // as much
-  if (layer === 'stores') return ['core/', 'store.ts', 'migrate.ts', `stores/${store}/`, 'node:']
+  // What the stores over PostgreSQL share is in stores/pg/, which knows none of them.
+  const shared = store === 'postgres' || store === 'que' ? ['stores/pg/'] : []
+  if (layer === 'stores') return ['core/', 'store.ts', 'migrate.ts', `stores/${store}/`, ...shared, 'node:']
   if (file === 'store.ts' || file === 'awaitable.ts') return ['core/', 'store.ts']
   return [''] // anything
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { capabilities, type Capability } from '../src/core/capability.ts'
 import { MemoryStore } from '../src/stores/memory/index.ts'
 import { PostgresStore } from '../src/stores/postgres/index.ts'
+import { capabilitiesOf } from '../src/stores/que/format.ts'
 import { redisCapabilities } from '../src/stores/redis/capabilities.ts'
 import { SqliteStore } from '../src/stores/sqlite/index.ts'
 
@@ -19,6 +20,7 @@ const meanings: Readonly<Record<Capability, string>> = {
   inspect: 'list and filter',
   pause: 'pause and resume queues',
   limits: "a queue's own concurrency and priority",
+  policy: "a job's own attempts, backoff, timeout and retention",
   logs: 'lines per job',
   transaction: "enqueue and complete in the caller's transaction",
   connection: "run in a transaction of the store's own making",
@@ -34,8 +36,11 @@ const stores = [sqlite, postgres, { name: 'redis', capabilities: redisCapabiliti
   (store) => store !== undefined,
 )
 
+/** That of Que is known without a database to open. */
+const columns = [...stores, { name: 'que', capabilities: capabilitiesOf(true) }]
+
 const rows = capabilities.map((capability) => {
-  const cells = stores.map((store) => (store.capabilities.has(capability) ? 'yes' : 'no'))
+  const cells = columns.map((store) => (store.capabilities.has(capability) ? 'yes' : 'no'))
   return `| \`${capability}\` | ${meanings[capability]} | ${cells.join(' | ')} |`
 })
 for (const store of opened) store.close()
@@ -44,10 +49,10 @@ rmSync(folder, { recursive: true })
 const page = `# What stores can do
 
 Made from the stores themselves by \`npm run docs\`. What a store cannot do is refused, when asked for, with an UnsupportedError before any
-I/O; nothing is imitated.
+I/O; nothing is imitated. Que has \`listen\` from its schema version 4 on.
 
-| capability | | ${stores.map((store) => store.name).join(' | ')} |
-| --- | --- | ${stores.map(() => '---').join(' | ')} |
+| capability | | ${columns.map((store) => store.name).join(' | ')} |
+| --- | --- | ${columns.map(() => '---').join(' | ')} |
 ${rows.join('\n')}
 `
 

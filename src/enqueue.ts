@@ -9,7 +9,7 @@ import { encode } from './core/payload.ts'
 import { toRunAt } from './core/schedule.ts'
 import { expectEnqueueOptions, toJobPolicy } from './enqueue-options.ts'
 import type { Awaitable, Batch, BatchResult } from './store.ts'
-import { type Entry, expectPriority } from './task.ts'
+import { type Entry, expectPriority, type ResolvedPolicy } from './task.ts'
 
 /** What became of an enqueue: `kept` when a job held the unique key and stays as it is, `replaced` when it was given the new payload. */
 export interface Enqueued {
@@ -28,25 +28,31 @@ export interface Prepared {
  * Checks an entry and makes its row. Nothing is stored yet.
  * @throws UsageError, PayloadError
  */
-export function prepare(entry: Entry, ids: Ids, now: Instant, parent: string | undefined): Awaitable<Prepared> {
+export function prepare(
+  entry: Entry,
+  ids: Ids,
+  now: Instant,
+  parent: string | undefined,
+  policy: ResolvedPolicy = entry.task.policy,
+): Awaitable<Prepared> {
   const { task, payload, options } = entry
   expectEnqueueOptions(options, `the enqueue of "${task.name}"`)
   return andThen(task.check(payload), () => {
-    const uniqueOption = options.unique ?? task.policy.unique?.(payload)
+    const uniqueOption = options.unique ?? policy.unique?.(payload)
     const unique = uniqueOption === undefined ? undefined : toUnique(uniqueOption, now)
-    const concurrencyKey = options.concurrencyKey ?? task.policy.concurrencyKey?.(payload)
+    const concurrencyKey = options.concurrencyKey ?? policy.concurrencyKey?.(payload)
     const job: Job = {
       id: ids(now),
       task: task.name,
       queue: options.queue === undefined ? task.queue : expectName(options.queue, 'queue', 255, 0),
       state: 'pending',
-      priority: options.priority === undefined ? task.policy.priority : expectPriority(options.priority),
+      priority: options.priority === undefined ? policy.priority : expectPriority(options.priority),
       runAt: toRunAt(options, now),
       payload: encode(payload, 'payload'),
       attempt: 0,
       maxAttempts:
         options.maxAttempts === undefined
-          ? task.policy.maxAttempts
+          ? policy.maxAttempts
           : expectWhole(options.maxAttempts, 'maxAttempts', 1, 10_000),
       rev: 0,
       lease: undefined,
@@ -68,8 +74,7 @@ export function prepare(entry: Entry, ids: Ids, now: Instant, parent: string | u
 }
 
 /** @throws UsageError when a validator needs time: a synchronous transaction and a pipeline have none */
-export function prepareNow(entry: Entry, ids: Ids, now: Instant, parent: string | undefined): Prepared {
-  const prepared = prepare(entry, ids, now, parent)
+export function expectNow(prepared: Awaitable<Prepared>, entry: Entry): Prepared {
   if (!(prepared instanceof Promise)) return prepared
   prepared.catch(() => undefined) // refused below, whatever it comes to
   throw new UsageError(
@@ -99,7 +104,9 @@ function add(
   insert: (batch: Batch) => Awaitable<BatchResult>,
 ): Awaitable<readonly Enqueued[]> {
   const batch = { jobs: prepared.map(({ job }) => ({ job, ifHeld: 'keep' as const })) }
-  return andThen(insert(batch), () => prepared.map(({ job }) => ({ id: job.id, outcome: 'added' as const })))
+  return andThen(insert(batch), ({ ids }) =>
+    prepared.map(({ job }, i) => ({ id: ids?.[i] ?? job.id, outcome: 'added' as const })),
+  )
 }
 
 function attempt(

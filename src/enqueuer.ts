@@ -2,8 +2,9 @@ import { andThen } from './awaitable.ts'
 import { UsageError } from './core/errors.ts'
 import { show } from './core/expect.ts'
 import type { Instant } from './core/job.ts'
-import { type Enqueued, type Prepared, prepare, prepareNow, store, Turns } from './enqueue.ts'
+import { type Enqueued, expectNow, type Prepared, prepare, store, Turns } from './enqueue.ts'
 import type { Ferry } from './ferry.ts'
+import { expectFits, fitsAll } from './fits.ts'
 import { Batcher } from './runtime/batcher.ts'
 import type { Appended } from './pipeline.ts'
 import type { Awaitable, Batch, BatchResult, NewJob } from './store.ts'
@@ -15,9 +16,12 @@ export class Enqueuer {
   readonly #ferry: Ferry
   readonly #inserts: Batcher<Batch, BatchResult>
   readonly #turns = new Turns()
+  /** Whether the store can hold every job. */
+  readonly #fitsAll: boolean
 
   constructor(ferry: Ferry) {
     this.#ferry = ferry
+    this.#fitsAll = fitsAll(ferry.store)
     this.#inserts = new Batcher(ferry.clock, (batches) => ferry.store.insert(batches, ferry.clock.now()), weightOf)
   }
 
@@ -83,8 +87,14 @@ export class Enqueuer {
   }
 
   #prepare(entry: Entry, now: Instant, parent: string | undefined): Awaitable<Prepared> {
-    this.#ferry.learn(entry?.task)
-    return prepare(entry, this.#ferry.ids, now, parent)
+    const ferry = this.#ferry
+    ferry.learn(entry?.task)
+    const prepared = prepare(entry, ferry.ids, now, parent, ferry.policyOf(entry.task))
+    if (this.#fitsAll) return prepared
+    return andThen(prepared, (one) => {
+      expectFits(ferry.store, entry, one.job)
+      return one
+    })
   }
 
   /** One after the other: ids in the order of the entries. */
@@ -98,10 +108,7 @@ export class Enqueuer {
   }
 
   #prepareNow(entries: readonly Entry[], now: Instant, parent: string | undefined): readonly Prepared[] {
-    return entries.map((entry) => {
-      this.#ferry.learn(entry?.task)
-      return prepareNow(entry, this.#ferry.ids, now, parent)
-    })
+    return entries.map((entry) => expectNow(this.#prepare(entry, now, parent), entry))
   }
 
   #store(prepared: readonly Prepared[]): Awaitable<readonly Enqueued[]> {

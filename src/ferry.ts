@@ -2,12 +2,13 @@ import type { Capability } from './core/capability.ts'
 import { UnsupportedError, UsageError } from './core/errors.ts'
 import { show } from './core/expect.ts'
 import { type Ids, makeIds } from './core/id.ts'
-import type { Write } from './core/lifecycle.ts'
+import type { SettlePolicy, Write } from './core/lifecycle.ts'
 import { Logbook } from './logbook.ts'
 import { Batcher } from './runtime/batcher.ts'
 import type { Clock } from './runtime/clock.ts'
 import { Events } from './runtime/events.ts'
 import { type Reading, StoreClock } from './runtime/store-clock.ts'
+import { underRules } from './rules.ts'
 import type { Awaitable, Finding, OwnTransaction, Store, WriteResult } from './store.ts'
 import { atOnce, isSync } from './sync-transaction.ts'
 import type { AnyTask, ResolvedPolicy } from './task.ts'
@@ -37,12 +38,23 @@ export class Ferry {
   /** Remembers a task's policy: others may have to decide for its jobs. @throws UsageError unless it is a task */
   learn(task: AnyTask | undefined): void {
     if (typeof task?.check !== 'function') throw new UsageError(`Expected a task made by task(…), got ${show(task)}`)
-    this.#policies.set(task.name, task.policy)
+    this.#policies.set(task.name, this.policyOf(task))
   }
 
-  /** The policy of a task that was enqueued or worked here. */
-  policyOfTask(task: string): ResolvedPolicy | undefined {
-    return this.#policies.get(task)
+  /** What holds for a task in this store. */
+  policyOf(task: AnyTask): ResolvedPolicy {
+    return underRules(task.policy, this.store.rules)
+  }
+
+  /** What follows a run of a task that was enqueued or worked here, or of any where the store has rules of its own. */
+  policyOfTask(task: string): SettlePolicy | undefined {
+    return this.#policies.get(task) ?? this.store.rules
+  }
+
+  /** The attempts that a task has asked for, where the store keeps none with its jobs. */
+  attemptsOfTask(task: string): number | undefined {
+    const policy = this.store.rules === undefined ? undefined : this.#policies.get(task)
+    return policy?.said.has('maxAttempts') === true ? policy.maxAttempts : undefined
   }
 
   /** Lets the clock follow the store's, where it has one, until the returned function is called. */

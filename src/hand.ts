@@ -1,7 +1,7 @@
 import { type Duration, toMs } from './core/duration.ts'
 import { UsageError } from './core/errors.ts'
 import { expectKnown, expectName, expectWhole, show } from './core/expect.ts'
-import type { Instant } from './core/job.ts'
+import type { Instant, Job } from './core/job.ts'
 import { HeldJob } from './held-job.ts'
 import type { Ferry } from './ferry.ts'
 import type { AnyTask } from './task.ts'
@@ -62,7 +62,7 @@ export class Hand {
           until: now + forMs,
           now,
         })
-        if (jobs.length > 0) return jobs.map((job) => new HeldJob(job, lease, this.#ferry))
+        if (jobs.length > 0) return jobs.map((job) => this.#held(job, lease))
         if (clock.now() >= end) return []
         if (!heard)
           await this.#pause(Math.min(end, nextRunAt ?? end, now + pollMs), options.signal, (wake) => (rung = wake))
@@ -71,6 +71,11 @@ export class Hand {
     } finally {
       endListening?.()
     }
+  }
+
+  #held(job: Job, lease: string): HeldJob {
+    const maxAttempts = this.#ferry.attemptsOfTask(job.task) ?? job.maxAttempts
+    return new HeldJob({ ...job, maxAttempts }, lease, this.#ferry)
   }
 
   #pause(until: Instant, signal: AbortSignal | undefined, onWake: (wake: () => void) => void): Promise<void> {

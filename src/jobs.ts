@@ -132,7 +132,6 @@ export class Jobs {
       started: (one) => this.#workers.add(one),
       stopped: (one) => this.#workers.delete(one),
     })
-    for (const task of tasks) this.#ferry.learn(task)
     worker.start()
     return worker
   }

@@ -1,4 +1,4 @@
-import { PayloadError } from './core/errors.ts'
+import { PayloadError, UnsupportedError } from './core/errors.ts'
 import { toText } from './core/expect.ts'
 import { encode } from './core/payload.ts'
 import { Batcher } from './runtime/batcher.ts'
@@ -18,12 +18,14 @@ export interface JobLog {
 
 /** Gathers the log lines of all jobs of this process and stores them in batches. */
 export class Logbook {
+  readonly #store: Store<unknown>
   readonly #batcher: Batcher<LogLine, true>
   readonly #clock: Clock
   readonly #events: Events
   readonly #under = new Set<Promise<unknown>>()
 
   constructor(store: Store<unknown>, clock: Clock, events: Events) {
+    this.#store = store
     this.#clock = clock
     this.#events = events
     this.#batcher = new Batcher(clock, async (lines) => {
@@ -32,8 +34,12 @@ export class Logbook {
     })
   }
 
-  /** The log of one run. Once `ended` says so, lines are dropped: the run speaks for nobody any more. */
+  /**
+   * The log of one run. Once `ended` says so, lines are dropped: the run speaks for nobody any more.
+   * @throws UnsupportedError when the store keeps no logs
+   */
   of(jobId: string, attempt: number, ended: () => boolean): JobLog {
+    if (!this.#store.capabilities.has('logs')) throw new UnsupportedError('logs', this.#store.name)
     const add = (level: LogLevel) => (message: string, data?: unknown) => {
       if (!ended())
         this.#add({

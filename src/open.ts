@@ -25,7 +25,11 @@ export interface CommonOptions {
 }
 
 /** How to open a store whose URL is not known before the program runs: the options of all of them. Those of another store are refused. */
-export type OpenOptions = CommonOptions & SchemeOptions['sqlite'] & SchemeOptions['postgres'] & SchemeOptions['redis']
+export type OpenOptions = CommonOptions &
+  SchemeOptions['sqlite'] &
+  SchemeOptions['postgres'] &
+  SchemeOptions['redis'] &
+  SchemeOptions['que']
 
 /** The options that go with a source: those of its URL's scheme where TypeScript can read it. */
 export type OptionsFor<S> = S extends readonly (infer One)[]
@@ -45,7 +49,8 @@ const commonNames = ['logger', 'migrate', 'shardBy', 'clock']
  * Opens a store, and makes its tables where there are none.
  *
  * `sqlite:app.db` is a file beside the program (`sqlite:/var/lib/app.db` an absolute one), `sqlite::memory:` and `memory:` live and die with
- * the process. `postgres://user@host/database` needs the package `pg`, `redis://host:6379` one of `ioredis` and `redis`. Several in an array are one store: each queue lives in one of them. A
+ * the process. `postgres://user@host/database` needs the package `pg`, as does `que:postgres://…`, the table of Que; `redis://host:6379` one of
+ * `ioredis` and `redis`. Several in an array are one store: each queue lives in one of them. A
  * store of your own may stand in place of a URL.
  * @throws UsageError for a URL or option it does not know · StoreError if the store cannot be opened
  */

@@ -6,8 +6,22 @@ import { expectOptions, optionsOf, schemeOf, schemes } from './schemes.ts'
 import { MemoryStore } from './stores/memory/index.ts'
 
 it('knows a URL by what it begins with', () => {
-  const urls = ['sqlite:app.db', 'sqlite::memory:', 'memory:', 'postgres://ann@host/db', 'postgresql:///db']
-  expect(urls.map((url) => schemeOf(url).names[0])).toEqual(['sqlite', 'sqlite', 'memory', 'postgres', 'postgres'])
+  const urls = [
+    'sqlite:app.db',
+    'sqlite::memory:',
+    'memory:',
+    'postgres://ann@host/db',
+    'postgresql:///db',
+    'que:postgres://h/db',
+  ]
+  expect(urls.map((url) => schemeOf(url).names[0])).toEqual([
+    'sqlite',
+    'sqlite',
+    'memory',
+    'postgres',
+    'postgres',
+    'que',
+  ])
   for (const url of ['redis://host', 'rediss://host', 'redis+cluster://a,b', 'rediss+cluster://a'])
     expect(schemeOf(url).names[0]).toBe('redis')
 })
@@ -17,7 +31,7 @@ it.each([
   ['postgre://host/db', 'Did you mean "postgres"?'],
   [
     'app.db',
-    'Expected a URL like sqlite:app.db, postgres://user@host/database, redis://host:6379 or memory:, got "app.db"',
+    'Expected a URL like sqlite:app.db, postgres://user@host/database, redis://host:6379, que:postgres://user@host/database or memory:, got "app.db"',
   ],
   ['', 'got ""'],
 ])('refuses %s with a word of what is meant', (url, words) => {
@@ -44,7 +58,7 @@ it('reads the file of a sqlite URL, and which stores live in memory', () => {
 })
 
 it.each([
-  ['sqlite:app.db', { schema: 'x' }, '`schema` is an option of postgres:, not of sqlite:'],
+  ['sqlite:app.db', { schema: 'x' }, '`schema` is an option of postgres: and que:, not of sqlite:'],
   ['postgres://host/db', { busyTimeout: '5s' }, '`busyTimeout` is an option of sqlite:, not of postgres:'],
   ['redis://host', { busyTimeout: '5s' }, '`busyTimeout` is an option of sqlite:, not of redis:'],
   ['memory:', { durability: 'full' }, '`durability` is an option of sqlite: and postgres:, not of memory:'],

@@ -2,6 +2,7 @@ import { UsageError } from './core/errors.ts'
 import { expectKnown, show, suggestion } from './core/expect.ts'
 import { masked } from './secrets.ts'
 import { type PostgresOptions, postgresOptionNames } from './stores/postgres/options.ts'
+import { type QueOptions, queOptionNames } from './stores/que/options.ts'
 import { type RedisOptions, redisOptionNames } from './stores/redis/options.ts'
 import { type SqliteOptions, sqliteOptionNames } from './stores/sqlite/options.ts'
 import type { Store } from './store.ts'
@@ -30,6 +31,7 @@ export interface SchemeOptions {
   sqlite: Omit<SqliteOptions, 'file'>
   postgres: PostgresOptions
   postgresql: PostgresOptions
+  que: QueOptions
   redis: Omit<RedisOptions, 'url'>
   rediss: Omit<RedisOptions, 'url'>
   'redis+cluster': Omit<RedisOptions, 'url'>
@@ -60,6 +62,12 @@ export const schemes: readonly Scheme[] = [
     example: 'redis://host:6379',
     optionNames: redisOptionNames.filter((name) => name !== 'url'),
     open: async (url, options) => await (await import('./stores/redis/index.ts')).RedisStore.open({ ...options, url }),
+  },
+  {
+    names: ['que'],
+    example: 'que:postgres://user@host/database',
+    optionNames: queOptionNames,
+    open: async (url, options) => await (await import('./stores/que/index.ts')).QueStore.open(url, options),
   },
   {
     names: ['memory'],

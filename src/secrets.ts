@@ -1,7 +1,7 @@
 import { show } from './core/expect.ts'
 
 /** A password between user and host; as far as the last `@`, since people forget to encode theirs. */
-const inAuthority = /^([a-z][a-z0-9+.-]*:\/\/[^:/?#@]*):(.*)@/i
+const inAuthority = /^((?:[a-z]+:)?[a-z][a-z0-9+.-]*:\/\/[^:/?#@]*):(.*)@/i
 
 const inQuery = /([?&](?:[a-z_-]*(?:password|passwd|pwd|secret|token)|pass)=)([^&#]*)/gi
 

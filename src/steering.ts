@@ -6,6 +6,7 @@ import { cancel, type Edit, edit, remove, retry, type Write } from './core/lifec
 import { encode } from './core/payload.ts'
 import { toRunAt } from './core/schedule.ts'
 import type { Ferry } from './ferry.ts'
+import { expectHolds } from './fits.ts'
 import { type JobInfo, toInfo } from './info.ts'
 import { policyOf } from './runtime/definition.ts'
 import type { Clock } from './runtime/clock.ts'
@@ -69,8 +70,13 @@ export class Steering {
 
   async edit(id: string, options: EditOptions): Promise<JobInfo> {
     expectKnown(options, ['payload', 'delay', 'runAt', 'priority', 'maxAttempts'], 'edit()')
+    if (options.maxAttempts !== undefined) this.#ferry.expectCapability('policy')
     const changes = toEdit(options, this.#clock.now())
-    const write = await this.#mustChange(id, (job) => edit(job, changes))
+    const write = await this.#mustChange(id, (job) => {
+      const decided = edit(job, changes)
+      if (decided.after !== undefined) expectHolds(this.#store, decided.after)
+      return decided
+    })
     return toInfo(write.after ?? write.before)
   }
 

@@ -1,6 +1,8 @@
+import type { BackoffFunction } from './core/backoff.ts'
 import type { Capability } from './core/capability.ts'
 import type { Instant, Job, State } from './core/job.ts'
 import type { Write } from './core/lifecycle.ts'
+import type { RetentionPolicy } from './core/retention.ts'
 
 /** A value now, or a promise of it. SQLite answers at once, so that an enqueue can stand inside the caller's own synchronous transaction. */
 export type Awaitable<T> = T | Promise<T>
@@ -13,7 +15,8 @@ export type Awaitable<T> = T | Promise<T>
  * one came after the other. Whatever the database throws leaves as a `StoreError`. `now` is always given; a store reads no clock for
  * anything but `time`.
  *
- * `src/testing/contract` holds every store to these promises; `stores/memory` is the same text as a program.
+ * `src/testing/contract` holds every store to these promises, and a guest, over the format of another queue, to those of `guestContract`;
+ * `stores/memory` is the same text as a program.
  * @typeParam Tx the handle of an open transaction, of the caller's or begun by `begin`; `never` for stores without the capability `transaction`
  */
 export interface Store<Tx = never> {
@@ -21,6 +24,11 @@ export interface Store<Tx = never> {
   readonly name: string
   /** What this store can do. The core refuses, when asked, anything not listed; it never imitates it. */
   readonly capabilities: ReadonlySet<Capability>
+
+  /** For a guest, a store over the format of another queue: what that format decides by itself. */
+  readonly rules?: Rules
+  /** For a guest: why its format cannot hold a job, `undefined` if it can. Asked before any I/O, so that one bad enqueue spoils no other. */
+  refusal?(job: Job): string | undefined
 
   /** Makes or updates the tables. Idempotent, and safe from many processes at once. */
   migrate(): Awaitable<void>
@@ -145,6 +153,14 @@ export interface Finding {
   readonly message: string
 }
 
+/** What holds in a foreign format where neither the job nor its task has said otherwise. No column remembers what they say: the worker does. */
+export interface Rules {
+  readonly priority: number
+  readonly maxAttempts: number
+  readonly backoff: BackoffFunction
+  readonly retention: RetentionPolicy
+}
+
 /** Jobs and writes that are stored all together or not at all. */
 export interface Batch {
   readonly jobs: readonly NewJob[]
@@ -161,6 +177,8 @@ export interface NewJob {
 export interface BatchResult {
   readonly ok: boolean
   readonly holders: readonly (Job | undefined)[]
+  /** The ids of the batch's jobs, where the format gives its own. Absent: they have those they came with. */
+  readonly ids?: readonly string[]
 }
 
 export interface ClaimRequest {

@@ -20,6 +20,7 @@ describe('task', () => {
       policy: {
         maxAttempts: 5,
         backoff: defaultBackoff,
+        said: new Set(),
         timeoutMs: undefined,
         retention: defaultRetention,
         priority: 0,

@@ -89,6 +89,8 @@ export interface ResolvedPolicy {
   readonly concurrency: number
   readonly unique: ((payload: unknown) => UniqueOption | undefined) | undefined
   readonly concurrencyKey: ((payload: unknown) => string | undefined) | undefined
+  /** Which of its priority, attempts, backoff and retention the task has said itself; the others are defaults, and give way to a store's own rules. */
+  readonly said: ReadonlySet<string>
 }
 
 type WithSchema<In, Out> = TaskPolicy<In> & { readonly payload: StandardSchema<In, Out> }
@@ -204,8 +206,12 @@ function resolve<In>(options: TaskPolicy<In>): ResolvedPolicy {
       options.concurrency === undefined ? Number.MAX_SAFE_INTEGER : expectWhole(options.concurrency, 'concurrency', 1),
     unique: ofPayload(options.unique),
     concurrencyKey: ofPayload(options.concurrencyKey),
+    said: new Set(ruled.filter((name) => options[name] !== undefined)),
   }
 }
+
+/** The options for which a store may have a rule of its own. */
+const ruled = ['priority', 'maxAttempts', 'backoff', 'retention'] as const
 
 /** Forgets the payload's type: the entry that reaches it was made by the same task. */
 function ofPayload<T>(make: ((payload: never) => T) | undefined): ((payload: unknown) => T) | undefined {

@@ -1,6 +1,7 @@
 import { type Duration, toMs } from './core/duration.ts'
 import { StoppedError, UsageError } from './core/errors.ts'
 import { expectKnown, expectName, expectWhole } from './core/expect.ts'
+import type { SettlePolicy } from './core/lifecycle.ts'
 import { decode } from './core/payload.ts'
 import type { Ferry } from './ferry.ts'
 import type { Middleware } from './middleware.ts'
@@ -11,7 +12,7 @@ import { Producer } from './runtime/producer.ts'
 import { Upkeep } from './runtime/upkeep.ts'
 import type { RunningJob } from './running-job.ts'
 import type { Bell } from './store.ts'
-import type { AnyHandledTask, ResolvedPolicy } from './task.ts'
+import type { AnyHandledTask } from './task.ts'
 
 export interface WorkOptions {
   /** How many jobs to run at a time. Default 10. Jobs are claimed as hands get free, and, when they are short, a little ahead. */
@@ -102,7 +103,7 @@ export class Worker {
       held: () => producer.held,
       drop: (held) => producer.drop(held),
     })
-    const policyOfTask = (task: string): ResolvedPolicy | undefined => ferry.policyOfTask(task)
+    const policyOfTask = (task: string): SettlePolicy | undefined => ferry.policyOfTask(task)
     this.#upkeep = options.upkeep === false ? undefined : new Upkeep({ store, clock, events, policyOfTask, pollMs })
   }
 
@@ -222,9 +223,11 @@ export class Worker {
       if (typeof task?.run !== 'function')
         throw new UsageError(`Task "${task?.name}" has no handler. Give it one with task.handle(…)`)
       if (definitions.has(task.name)) throw new UsageError(`Task "${task.name}" is given twice`)
-      const { backoff, retention, timeoutMs, concurrency } = task.policy
+      this.#ferry.learn(task)
+      const { backoff, retention, timeoutMs, concurrency } = this.#ferry.policyOf(task)
+      const maxAttempts = this.#ferry.attemptsOfTask(task.name)
       const execute = (held: Held): Promise<unknown> => this.#execute(task, held)
-      definitions.set(task.name, { name: task.name, backoff, retention, timeoutMs, concurrency, execute })
+      definitions.set(task.name, { name: task.name, backoff, retention, timeoutMs, concurrency, maxAttempts, execute })
     }
     return definitions
   }

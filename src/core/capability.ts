@@ -3,9 +3,9 @@
  *
  * schedule: jobs that run later · priority · dedupe: unique keys · concurrency: one at a time per concurrency key ·
  * retain: finished jobs are kept · cancel: running jobs hear of it · inspect: list and filter · pause: queues can be paused ·
- * limits: a queue's own concurrency and priority · logs: lines per job · transaction: enqueue and complete in the caller's ·
- * connection: jobs run in a transaction of the store's own making · pipeline: enqueue by a caller's own pipeline ·
- * listen: bells from other processes
+ * limits: a queue's own concurrency and priority · policy: a job's own attempts, backoff, timeout and retention · logs: lines per job ·
+ * transaction: enqueue and complete in the caller's · connection: jobs run in a transaction of the store's own making ·
+ * pipeline: enqueue by a caller's own pipeline · listen: bells from other processes
  */
 export const capabilities = [
   'schedule',
@@ -17,6 +17,7 @@ export const capabilities = [
   'inspect',
   'pause',
   'limits',
+  'policy',
   'logs',
   'transaction',
   'connection',

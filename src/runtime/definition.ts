@@ -11,6 +11,8 @@ export interface Definition {
   readonly backoff: BackoffPolicy | BackoffFunction
   readonly retention: RetentionPolicy
   readonly timeoutMs: number | undefined
+  /** How many attempts the task gives a job, in a store that keeps none with it. */
+  readonly maxAttempts?: number | undefined
   /** At most so many jobs of the task at a time on one worker. */
   readonly concurrency: number
   /** Runs the job and returns what its handler returned. May throw anything. */

@@ -221,7 +221,8 @@ export class Producer {
   }
 
   #hold(job: Job, lease: string): void {
-    const held = new Held(job, lease)
+    const maxAttempts = this.#options.definitions.get(job.task)?.maxAttempts
+    const held = new Held(maxAttempts === undefined ? job : { ...job, maxAttempts }, lease)
     this.#held.add(held)
     this.#runningOf.set(job.task, (this.#runningOf.get(job.task) ?? 0) + 1)
     this.#ahead.push(held)

@@ -3,6 +3,7 @@ export {
   type Case,
   contract,
   type Fixture,
+  guestContract,
   hold,
   holdToContract,
   type Lacks,

@@ -11,5 +11,5 @@ holdToContract(
     async (url, schema) => ({ store: await PostgresStore.open(url, { schema, notify: false, prepare: false }) }),
     { fresh: true },
   ),
-  { listen: 'a pooler in transaction mode hands no notifications on' },
+  { listen: 'a pooler in transaction mode hands no notifications on', pipeline: 'PostgreSQL has none' },
 )

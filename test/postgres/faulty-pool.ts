@@ -1,6 +1,6 @@
 import { Pool, type PoolClient } from 'pg'
 
-import type { PgPool } from '../../src/stores/postgres/pg.ts'
+import type { PgPool } from '../../src/stores/pg/pg.ts'
 
 /** What happens to a statement the first time it is sent: its answer is lost after it was carried out, or it never arrives. */
 export type Fault = 'answer lost' | 'request lost'

@@ -29,7 +29,9 @@ describe('sqlq: the schema', () => {
     await (await open(url, { schema, logger: false })).close()
     const client = await connect()
     await client.query(`update ${schema}.meta set value = '99' where key = 'schema'`)
-    await expect(open(url, { schema, logger: false })).rejects.toThrow('have version 99; this jobferry knows 1. Update jobferry')
+    await expect(open(url, { schema, logger: false })).rejects.toThrow(
+      'have version 99; this jobferry knows 1. Update jobferry',
+    )
   })
 
   it('S45: keeps everything in one schema, and is gone with it; needs no extension', async () => {

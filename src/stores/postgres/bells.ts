@@ -1,6 +1,6 @@
 import type { Bell } from '../../store.ts'
 import { Listener } from './listener.ts'
-import type { PgListener } from './pg.ts'
+import type { PgListener } from '../pg/pg.ts'
 
 export interface BellsOptions {
   readonly channel: string

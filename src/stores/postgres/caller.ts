@@ -7,8 +7,8 @@ import type { Lanes } from './lanes.ts'
 import { type CallerAnswer, type Row, toCallerAnswer } from './row.ts'
 import { wakes, writesJson } from './settlement.ts'
 import type { Statements } from './statements.ts'
-import { toStoreError } from './trouble.ts'
-import { toQuery } from './tx.ts'
+import { toStoreError } from '../pg/trouble.ts'
+import { toQuery } from '../pg/tx.ts'
 
 /**
  * What is done inside a caller's transaction: each in one statement, on whatever client it is. What fails there is undone, and the

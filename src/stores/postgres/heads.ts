@@ -1,5 +1,5 @@
 import type { Instant } from '../../core/job.ts'
-import { numberArray } from './array.ts'
+import { numberArray } from '../pg/array.ts'
 import type { Lane } from './lanes.ts'
 
 /** So many entries of the index read in vain say that the head of a lane is full of what is dead. */

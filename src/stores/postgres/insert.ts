@@ -1,5 +1,5 @@
 import type { Batch, BatchResult } from '../../store.ts'
-import { numberArray, textArray } from './array.ts'
+import { numberArray, textArray } from '../pg/array.ts'
 import type { Lane, Lanes } from './lanes.ts'
 import { type BatchAnswer, fromPolicy, fromUntil, isPlain, toHex, toJob, toRecord } from './row.ts'
 import { toWrite } from './settlement.ts'

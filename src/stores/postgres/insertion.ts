@@ -4,11 +4,11 @@ import type { Batch, BatchResult } from '../../store.ts'
 import type { Bells } from './bells.ts'
 import { batchesJson, isPlainBatch, plainColumns, toBatchResults } from './insert.ts'
 import type { Lanes } from './lanes.ts'
-import type { Link } from './link.ts'
+import type { Link } from '../pg/link.ts'
 import { isThere } from './recover.ts'
 import { toBatchAnswers } from './row.ts'
 import type { Statements } from './statements.ts'
-import { isDuplicate } from './trouble.ts'
+import { isDuplicate } from '../pg/trouble.ts'
 
 export interface InsertionOptions {
   /** Whether the commit need not wait for the disk. */

@@ -1,5 +1,5 @@
 import type { Job } from '../../core/job.ts'
-import { numberArray, textArray } from './array.ts'
+import { numberArray, textArray } from '../pg/array.ts'
 import { type Row, toText } from './row.ts'
 
 /** A queue, a task and a priority; the jobs with concurrency keys apart. */

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 
 import type { Bell } from '../../store.ts'
-import { end, type PgListener } from './pg.ts'
+import { end, type PgListener } from '../pg/pg.ts'
 
 export interface ListenerOptions {
   /** Makes a connection, not connected yet. */

@@ -1,6 +1,6 @@
 import { StoreError } from '../../core/errors.ts'
 import { functions } from './functions/index.ts'
-import { asText, type PgClient } from './pg.ts'
+import { asText, type PgClient } from '../pg/pg.ts'
 import { type Row, toText } from './row.ts'
 import { migrations } from './schema.ts'
 import { inSchema } from './statements.ts'

@@ -1,12 +1,12 @@
 import type { Failure, Job, JobPolicy, Payload, State, Unique } from '../../core/job.ts'
 import type { Write } from '../../core/lifecycle.ts'
 import type { LogLevel, StoredLogLine } from '../../store.ts'
+import type { Row } from '../pg/query.ts'
 import type { Lane } from './lanes.ts'
 
 /** The only place where PostgreSQL's values become our types: hence the only `as`. Every column arrives as text, or null. */
 
-/** A row of an answer. What came through JSON has numbers where a statement of its own has text; both are read alike. */
-export type Row = readonly unknown[]
+export type { Row } from '../pg/query.ts'
 
 export const stateNames: readonly State[] = ['pending', 'running', 'completed', 'failed', 'cancelled']
 export const stateNumbers: Readonly<Record<State, number>> = {

@@ -1,7 +1,7 @@
 import type { Job } from '../../core/job.ts'
 import type { Write } from '../../core/lifecycle.ts'
 import type { WriteResult } from '../../store.ts'
-import { numberArray, textArray } from './array.ts'
+import { numberArray, textArray } from '../pg/array.ts'
 import type { Lanes } from './lanes.ts'
 import { onlyEnds, stateNumbers, toRecord, withoutNul } from './row.ts'
 

@@ -1,4 +1,4 @@
-import type { Statement } from './link.ts'
+import type { Statement } from '../pg/link.ts'
 import { jobColumns, jobTables } from './row.ts'
 
 export type StatementName =

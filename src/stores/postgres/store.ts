@@ -23,26 +23,26 @@ import type {
   StoredLogLine,
   WriteResult,
 } from '../../store.ts'
-import { numberArray, textArray } from './array.ts'
+import { numberArray, textArray } from '../pg/array.ts'
 import { Bells } from './bells.ts'
 import { Caller } from './caller.ts'
-import { Connections } from './connections.ts'
+import { Connections } from '../pg/connections.ts'
 import { Exchange } from './exchange.ts'
 import { Insertion } from './insertion.ts'
 import { Lanes } from './lanes.ts'
-import { Link, type Statement } from './link.ts'
+import { Link, type Statement } from '../pg/link.ts'
 import { listQuery } from './list.ts'
 import { expectKnown, type Installation, migrate, readInstallation } from './migrate.ts'
 import { type PostgresOptions, type PostgresSettings, postgresSettings } from './options.ts'
-import { OwnTransactions } from './own-transactions.ts'
-import { type Driver, loadDriver, type PgClient } from './pg.ts'
+import { OwnTransactions } from '../pg/own-transactions.ts'
+import { type Driver, loadDriver, type PgClient } from '../pg/pg.ts'
 import { report } from './report/index.ts'
 import { toJob, toLogLine, toOptionalNumber, toOptionalText, toText } from './row.ts'
 import { toWriteResults } from './settlement.ts'
 import { channelOf, inSchema, makeStatements, type Statements } from './statements.ts'
 import { toQueueStats } from './stats.ts'
-import { toQuery } from './tx.ts'
-import { withUrlOptions } from './url.ts'
+import { toQuery } from '../pg/tx.ts'
+import { withUrlOptions } from '../pg/url.ts'
 
 /** Times that are no options: only tests have a reason to set them. In milliseconds. */
 export interface PostgresTimes {
@@ -102,7 +102,12 @@ export class PostgresStore implements Store<object> {
     this.capabilities = new Set(
       capabilities.filter((capability) => capability !== 'pipeline' && (capability !== 'listen' || listens)),
     )
-    this.#link = new Link(this.#connections, settings.prepare, async (client) => void (await this.#read(client)))
+    this.#link = new Link(
+      this.#connections,
+      settings.prepare,
+      'postgres',
+      async (client) => void (await this.#read(client)),
+    )
     this.#statements = makeStatements(settings.schema)
     this.#lanes = new Lanes(async (text, values) => await this.#link.run(this.#unnamed(text), values))
     const channel = channelOf(settings.schema)

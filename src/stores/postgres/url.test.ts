@@ -1,22 +1,24 @@
 import { describe, expect, it } from 'vitest'
 
-import { postgresSettings } from './options.ts'
-import { withUrlOptions } from './url.ts'
+import { type PostgresOptions, postgresSettings } from './options.ts'
+import { withUrlOptions } from '../pg/url.ts'
 
 const plain = 'postgres://ann:canary@host:5432/db'
 
 describe('the URL of a PostgreSQL store', () => {
   it('is given to the driver as it is, when it says nothing of ours', () => {
     const url = `${plain}?sslmode=verify-full&application_name=x`
-    expect(withUrlOptions(url, { connections: 2 })).toEqual({ url, options: { connections: 2 } })
+    expect(withUrlOptions<PostgresOptions>(url, { connections: 2 })).toEqual({ url, options: { connections: 2 } })
   })
 
   it('may name the schema, which the driver does not get to see', () => {
-    expect(withUrlOptions(`${plain}?a=1&schema=mine`, { notify: false })).toEqual({
+    expect(withUrlOptions<PostgresOptions>(`${plain}?a=1&schema=mine`, { notify: false })).toEqual({
       url: `${plain}?a=1`,
       options: { notify: false, schema: 'mine' },
     })
-    expect(withUrlOptions(`${plain}?schema=mine`, { schema: 'mine' }).options).toEqual({ schema: 'mine' })
+    expect(withUrlOptions<PostgresOptions>(`${plain}?schema=mine`, { schema: 'mine' }).options).toEqual({
+      schema: 'mine',
+    })
   })
 
   it.each([
@@ -39,7 +41,9 @@ describe('the URL of a PostgreSQL store', () => {
     ],
     ['postgres://ann:canary@/db?a', {}, 'Expected a URL like postgres://user@host:5432/database'],
   ])('%s is refused, and its password not repeated', (url, options, message) => {
-    expect(() => withUrlOptions(url, options)).toThrow(expect.objectContaining({ code: 'usage', message }))
+    expect(() => withUrlOptions<PostgresOptions>(url, options)).toThrow(
+      expect.objectContaining({ code: 'usage', message }),
+    )
     expect(message).not.toContain('canary')
   })
 })

@@ -49,6 +49,8 @@ export class ShardedStore implements Store<unknown> {
   /** @param shardBy default: by a hash of the queue's name (FNV-1a), the same in every process */
   constructor(shards: readonly Store<unknown>[], shardBy: ShardBy = hashOf) {
     if (shards.length === 0) throw new UsageError('Expected at least one store to spread queues over')
+    if (shards.some(({ rules }) => rules !== undefined))
+      throw new UsageError('A store over the format of another queue gives ids of its own; it cannot be one of several')
     this.#shards = shards
     this.#shardBy = shardBy
     const [first] = shards

@@ -21,6 +21,7 @@ import { transaction } from './transaction.ts'
 import { unique } from './unique.ts'
 
 export { aJob, T } from './builders.ts'
+export { guestContract } from './guest.ts'
 export type { Case, Fixture, Need, Transaction } from './case.ts'
 
 /** Every promise of `store.ts`, in its order. */
@@ -63,12 +64,14 @@ export type Lacks = Readonly<Partial<Record<Need, string>>>
  * A case that needs what the store lacks is replaced by a test with the reason in its name, which holds the store to not claiming it.
  * @param open makes a fresh, empty store, not yet migrated; called once for each test
  * @param lacks each capability that the store does not have, with the reason; `another` if its jobs cannot be shared
+ * @param cases the promises: for a store over the format of another queue, those of `guestContract`
  */
 export function holdToContract(
   { describe, it }: Runner,
   name: string,
   open: () => Awaitable<Fixture>,
   lacks: Lacks = {},
+  cases: readonly Case[] = contract,
 ): void {
   describe(`the ${name} store`, () => {
     it('names exactly what it can do', async () => {
@@ -76,7 +79,7 @@ export function holdToContract(
       const wanted = capabilities.filter((capability) => lacks[capability] === undefined)
       deepStrictEqual([...fixture.store.capabilities].toSorted(), wanted.toSorted())
     })
-    for (const one of contract) {
+    for (const one of cases) {
       const missing = one.needs?.find((need) => lacks[need] !== undefined)
       if (missing === undefined) it(one.promise, async () => await hold(one, open))
       else it(`lacks "${missing}" (${lacks[missing]}): ${one.promise}`, async () => await expectLacking(missing, open))

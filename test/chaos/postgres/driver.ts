@@ -1,4 +1,4 @@
-import type { Driver, PgClient, PgPool, PgQuery } from '../../../src/stores/postgres/pg.ts'
+import type { Driver, PgClient, PgPool, PgQuery } from '../../../src/stores/pg/pg.ts'
 import { planted } from '../bugs.ts'
 import { currentCall, type Failpoints } from '../failpoints.ts'
 import type { Part } from '../plan.ts'

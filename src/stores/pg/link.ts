@@ -1,7 +1,7 @@
 import { StoreError, UsageError } from '../../core/errors.ts'
 import type { Connections } from './connections.ts'
 import { asText, type PgClient } from './pg.ts'
-import type { Row } from './row.ts'
+import type { Row } from './query.ts'
 import { isMissing, toStoreError, troubleOf } from './trouble.ts'
 
 /** A statement of ours; its name is that under which the server keeps it prepared. */
@@ -17,7 +17,8 @@ const mostMeetings = 10
 export class Link {
   readonly #connections: Connections
   readonly #prepare: boolean
-  readonly #check: (client: PgClient) => Promise<void>
+  readonly #name: string
+  readonly #check: ((client: PgClient) => Promise<void>) | undefined
   /**
    * Whether the database's default is another isolation than ours, which is found out when a transaction fails by it: from then on each
    * says which it wants. Statements of ours look at what others have done while they waited, and with an older view of it would be
@@ -26,10 +27,14 @@ export class Link {
   #saysIsolation = false
   #closed = false
 
-  /** @param check throws what is wrong with the tables: asked when a statement did not find what it is about */
-  constructor(connections: Connections, prepare: boolean, check: (client: PgClient) => Promise<void>) {
+  /**
+   * @param name of the store, for messages
+   * @param check throws what is wrong with the tables: asked when a statement did not find what it is about
+   */
+  constructor(connections: Connections, prepare: boolean, name: string, check?: (client: PgClient) => Promise<void>) {
     this.#connections = connections
     this.#prepare = prepare
+    this.#name = name
     this.#check = check
   }
 
@@ -40,7 +45,7 @@ export class Link {
 
   /** @throws UsageError once closed */
   expectOpen(): void {
-    if (this.#closed) throw new UsageError('The postgres store is closed.')
+    if (this.#closed) throw new UsageError(`The ${this.#name} store is closed.`)
   }
 
   /**
@@ -75,7 +80,7 @@ export class Link {
           case 'later':
             throw toStoreError(error)
           case 'final':
-            if (isMissing(error)) await this.hold(this.#check)
+            if (this.#check !== undefined && isMissing(error)) await this.hold(this.#check)
             throw toStoreError(error)
         }
       }

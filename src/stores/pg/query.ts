@@ -1,3 +1,6 @@
+/** A row of an answer. What came through JSON has numbers where a statement of its own has text; both are read alike. */
+export type Row = readonly unknown[]
+
 /**
  * Runs one statement: parameters are text or null, and so is every column of the answer, in the order selected.
  *

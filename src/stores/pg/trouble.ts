@@ -1,5 +1,5 @@
 import { StoreError, UsageError } from '../../core/errors.ts'
-import { toText } from './row.ts'
+import { toText } from '../../core/expect.ts'
 
 /** What a failed statement says about trying it again. */
 export type Trouble =
@@ -86,7 +86,7 @@ export function isMissing(error: unknown): boolean {
 function toFacts(error: unknown): { readonly code: string; readonly message: string } {
   if (error instanceof AggregateError && error.errors.length > 0 && error.message === '')
     return toFacts(error.errors[0])
-  if (!(error instanceof Error)) return { code: '', message: toText(String(error)) }
+  if (!(error instanceof Error)) return { code: '', message: toText(error) }
   const code: unknown = 'meta' in error ? inPrisma(error.meta) : 'code' in error ? error.code : ''
   return { code: typeof code === 'string' ? code : '', message: error.message }
 }

@@ -1,6 +1,5 @@
 import { UsageError } from '../../core/errors.ts'
 import { expectOneOf, show, suggestion } from '../../core/expect.ts'
-import type { PostgresOptions } from './options.ts'
 
 /** What a URL can say of TLS. The driver would let it win over the option in silence. */
 const tlsNames = new Set(['ssl', 'sslmode', 'sslcert', 'sslkey', 'sslrootcert', 'sslnegotiation'])
@@ -11,10 +10,10 @@ const tlsModes = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full', 'n
  * Takes what is ours (`?schema=…`) out of a URL: the rest is the driver's. An option given beside it must not contradict it.
  * @throws UsageError for a URL that is none; its text, which may hold a password, is not repeated
  */
-export function withUrlOptions(
+export function withUrlOptions<Options extends { readonly schema?: string; readonly ssl?: boolean | object }>(
   url: string,
-  options: PostgresOptions,
-): { readonly url: string; readonly options: PostgresOptions } {
+  options: Options,
+): { readonly url: string; readonly options: Options } {
   if (!URL.canParse(url)) throw new UsageError('Expected a URL like postgres://user@host:5432/database')
   const parsed = new URL(url)
   const names = [...parsed.searchParams.keys()]

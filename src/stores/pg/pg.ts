@@ -1,5 +1,5 @@
 import { UsageError } from '../../core/errors.ts'
-import type { PostgresSettings } from './options.ts'
+import type { ConnectSettings } from './connect-options.ts'
 
 /** What we use of a `pg.Pool`, described by its shape: the package is loaded only when a PostgreSQL URL is opened. */
 export interface PgPool {
@@ -18,11 +18,12 @@ export interface PgClient {
   release(error?: Error | boolean): void
 }
 
-/** A connection of its own, for listening. */
+/** A connection of its own, for listening, and for locks. */
 export interface PgListener {
   connect(): Promise<unknown>
   end(): Promise<void>
   query(text: string): Promise<unknown>
+  query(config: PgQuery): Promise<{ readonly rows: readonly (readonly (string | null)[])[] }>
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'end', listener: () => void): unknown
   on(
@@ -88,7 +89,7 @@ export interface Driver {
 }
 
 /** @throws UsageError when the package `pg` is not installed, or the URL is none */
-export async function loadDriver(url: string, settings: PostgresSettings): Promise<Driver> {
+export async function loadDriver(url: string, settings: ConnectSettings): Promise<Driver> {
   const { default: pg } = await load()
   const shared = {
     connectionString: url,

@@ -1,0 +1,73 @@
+import { Client } from 'pg'
+import { describe, inject, it } from 'vitest'
+
+import { queSchema, type QueVersion } from '../../../test/que/schema.ts'
+import { type Fixture, guestContract, holdToContract } from '../../testing/contract/index.ts'
+import { QueStore } from './index.ts'
+
+const { url } = inject('postgres')
+let made = 0
+
+const lacks = {
+  dedupe: 'no column for a key',
+  concurrency: 'no column for a key',
+  retain: 'nothing says until when a finished job is kept',
+  cancel: 'nobody would hear of it',
+  pause: 'no table of queues',
+  limits: 'no table of queues',
+  policy: 'no column for what a job asks for itself',
+  logs: 'no table of lines',
+  pipeline: 'PostgreSQL has none',
+} as const
+
+for (const version of [3, 4, 5, 6, 7] as const)
+  holdToContract(
+    { describe, it },
+    `que ${version}`,
+    async () => await inNewDatabase(version),
+    version === 3 ? { ...lacks, listen: 'version 3 notifies nobody' } : lacks,
+    guestContract,
+  )
+
+/** A store in a database of its own: advisory locks know no schemas. */
+async function inNewDatabase(version: QueVersion): Promise<Fixture> {
+  const name = `que_contract_${process.pid}_${++made}`
+  await execute(url, `create database ${name}`)
+  const own = Object.assign(new URL(url), { pathname: `/${name}` }).href
+  await execute(own, queSchema(version))
+  const open: { close(): unknown }[] = []
+  return {
+    store: await QueStore.open(`que:${own}`),
+    begin: async () => {
+      const client = await connect(own)
+      open.push({ close: async () => await client.end() })
+      await client.query('begin')
+      return {
+        tx: client,
+        commit: async () => void (await client.query('commit')),
+        rollback: async () => void (await client.query('rollback')),
+      }
+    },
+    another: async () => {
+      const store = await QueStore.open(`que:${own}`)
+      open.push(store)
+      return store
+    },
+    close: async () => {
+      for (const one of open) await one.close()
+      await execute(url, `drop database ${name} with (force)`)
+    },
+  }
+}
+
+async function connect(to: string): Promise<Client> {
+  const client = new Client(to)
+  await client.connect()
+  return client
+}
+
+async function execute(to: string, sql: string): Promise<void> {
+  const client = await connect(to)
+  await client.query(sql)
+  await client.end()
+}

@@ -1,0 +1,2 @@
+export type { QueOptions } from './options.ts'
+export { QueStore } from './store.ts'
