@@ -42,7 +42,8 @@ it('carries on by itself after crashes of the server in the middle of work, and 
   const completed = count(jobs, 'completed', 1)
   await jobs.enqueue(hello, 1)
   await completed
-  expect(await openCount(jobs)).toBe(0)
+  // An end whose commit a crash has undone is a run that is repeated, once its lease has run out.
+  await until('none is left', async () => ((await openCount(jobs)) === 0 ? true : undefined))
 })
 
 it('waits with few attempts while the server is away, refuses enqueues at once, and resumes within five seconds', async () => {
