@@ -6,6 +6,7 @@ import { inject, onTestFinished } from 'vitest'
 import { type PgBouncer, startPgBouncer } from './pgbouncer.ts'
 import { type Postgres, type PostgresOptions, startPostgres } from './postgres.ts'
 import { type TcpProxy, startProxy } from './proxy.ts'
+import { until } from './until.ts'
 import { type RedisCluster, startRedisCluster } from './redis-cluster.ts'
 import { type Redis, type RedisOptions, startRedis } from './redis.ts'
 
@@ -26,12 +27,18 @@ export async function newSchema(): Promise<Schema> {
   return { url, schema }
 }
 
-/** Makes a database, empty, for the length of the test, and resolves to its URL. Connections that are left at its end are cut off. */
+/**
+ * Makes a database, empty, for the length of the test, and resolves to its URL. Connections that are left at its end are cut off, but
+ * those that are just being closed may end in peace: a driver does not listen to them any more, and would throw what it hears.
+ */
 export async function newDatabase(): Promise<string> {
   const { url } = inject('postgres')
   const database = newName()
   await execute(url, `create database ${database}`)
-  onTestFinished(() => execute(url, `drop database if exists ${database} with (force)`))
+  onTestFinished(async () => {
+    await until('nobody is connected', () => isDeserted(url, database), { withinMs: 2_000 }).catch(() => undefined)
+    await execute(url, `drop database if exists ${database} with (force)`)
+  })
   return Object.assign(new URL(url), { pathname: `/${database}` }).href
 }
 
@@ -90,6 +97,17 @@ export async function newRedisCluster(options?: RedisOptions): Promise<RedisClus
 
 function newName(): string {
   return `test_${randomBytes(8).toString('hex')}`
+}
+
+async function isDeserted(url: string, database: string): Promise<true | undefined> {
+  const client = new Client(url)
+  await client.connect()
+  try {
+    const { rows } = await client.query('select from pg_stat_activity where datname = $1', [database])
+    return rows.length === 0 ? true : undefined
+  } finally {
+    await client.end()
+  }
 }
 
 /** On a connection of its own. */
