@@ -5,7 +5,8 @@ const mostAhead = { near: 100, far: 500 } as const
 const horizonMs = 20
 
 /**
- * How many jobs to claim ahead of the free hands, learnt from how long runs take: as many as will be begun within 20 ms, at most 100, of a far store 500.
+ * How many jobs to claim ahead of the free hands, learnt from how long runs take: as many as will be begun within 20 ms, at most 100, of a
+ * far store 500.
  *
  * Short runs are then limited by their own work and not by the exchanges with the store; of jobs that take longer than a moment, none is
  * held back from other workers. Nothing is claimed ahead before the first run has ended.

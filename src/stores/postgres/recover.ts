@@ -10,7 +10,8 @@ type Get = (ids: readonly string[]) => Promise<readonly (Job | undefined)[]>
 
 /**
  * What became of writes whose answer was lost with the connection: they were stored together or not at all, so one that can be seen tells
- * of all. What was taken in the same trip is no longer as it was written: `taken` says what that is. `undefined` when none can be seen: then they may be sent again, and will be refused where they must be.
+ * of all. What was taken in the same trip is no longer as it was written: `taken` says what that is. `undefined` when none can be seen:
+ * then they may be sent again, and will be refused where they must be.
  */
 export async function settledAfterLoss(
   writes: readonly Write[],

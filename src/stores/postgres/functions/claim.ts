@@ -12,7 +12,8 @@ import { counting, handingOut, inTurn, taking } from './taking.ts'
  *
  * Rows that were looked at are locked by their places (\`ctid\`); the sums in those conditions keep the planner from walking job_ready for it.
  *
- * The last row says when the next job falls due, how many entries of the index were read in vain, and how long it all took, in microseconds: from these the caller sees that the head of the index is full of what is dead but cannot be removed (`heads.ts`).
+ * The last row says when the next job falls due, how many entries of the index were read in vain, and how long it all took, in
+ * microseconds: from these the caller sees that the head of the index is full of what is dead but cannot be removed (`heads.ts`).
  */
 export const claim: string = `
 create or replace function @.claim(

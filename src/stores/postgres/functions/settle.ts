@@ -1,7 +1,8 @@
 import { callersPlans } from './settings.ts'
 
 /**
- * Stores the hot ends of many runs, each guarded by its \`rev\` and its lease: rows that are removed, and rows that only end. No job is in it twice, and
+ * Stores the hot ends of many runs, each guarded by its \`rev\` and its lease: rows that are removed, and rows that only end. No job is in
+ * it twice, and
  * the ids are in order: so two calls that meet lock the same rows one after the other, and not each other.
  *
  * A crash of the server may undo a claim, and another claim then makes the same \`rev\` again: only the lease tells the two apart.

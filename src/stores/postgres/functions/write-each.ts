@@ -1,7 +1,8 @@
 import { callersPlans } from './settings.ts'
 
 /**
- * Stores rows one after the other, each if its \`rev\` and lease are still those it was decided on; without \`state\` it is removed. A later write
+ * Stores rows one after the other, each if its \`rev\` and lease are still those it was decided on; without \`state\` it is removed. A
+ * later write
  * may build on an earlier one, and is refused with it. A row that asks for a unique key which another job holds goes without.
  *
  * A row that is locked is waited for, or, if not \`patient\`, refused: it may be locked for as long as a transaction is left open.
