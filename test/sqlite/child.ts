@@ -37,6 +37,7 @@ const actions = {
 
   /** As `open`, by a user who may not do everything. */
   async openAs(user: number, file: string): Promise<void> {
+    await (await open('sqlite::memory:')).close() // what is loaded when it is needed may lie where that user may not read
     process.setgid?.(user)
     process.setuid?.(user)
     await actions.open(file)
