@@ -162,6 +162,14 @@ export function fault(job: Job): string | undefined {
   return undefined
 }
 
+/** Refuses rows that break a rule, before a store takes any of them: they are the core's mistake. @throws UsageError naming job and rule */
+export function expectFaultless(jobs: readonly Job[]): void {
+  for (const job of jobs) {
+    const wrong = fault(job)
+    if (wrong !== undefined) throw new UsageError(`Refused to store job ${job.id}: ${wrong}`)
+  }
+}
+
 function withFailure(job: Job, outcome: Outcome, now: Instant): Job {
   if (outcome.kind === 'failed')
     return { ...job, failures: noted(job.failures, toFailure(outcome.error, job.attempt, now)) }

@@ -1,7 +1,7 @@
 import { type Capability, capabilities } from '../../core/capability.ts'
 import { StoreError, UsageError } from '../../core/errors.ts'
 import { type Instant, type Job, type State, states } from '../../core/job.ts'
-import { claimed, fault, type Write } from '../../core/lifecycle.ts'
+import { claimed, expectFaultless, type Write } from '../../core/lifecycle.ts'
 import {
   type Batch,
   type BatchResult,
@@ -53,7 +53,7 @@ export class MemoryStore implements Store {
 
   insert(batches: readonly Batch[], now: Instant): readonly BatchResult[] {
     this.#open()
-    checkRows(batches.flatMap(({ jobs, writes = [] }) => [...jobs.map(({ job }) => job), ...rowsOf(writes)]))
+    expectFaultless(batches.flatMap(({ jobs, writes = [] }) => [...jobs.map(({ job }) => job), ...rowsOf(writes)]))
     const undo = this.#mark(batches)
     try {
       const results = batches.map((batch) => this.#insertBatch(batch, now))
@@ -67,7 +67,7 @@ export class MemoryStore implements Store {
 
   claim(request: ClaimRequest): Claimed {
     this.#open()
-    checkRows(rowsOf(request.settle ?? []))
+    expectFaultless(rowsOf(request.settle ?? []))
     const settled = this.#writeAll(request.settle ?? [])
     const waiting = [...this.#jobs.values()].filter(
       (job) =>
@@ -97,7 +97,7 @@ export class MemoryStore implements Store {
 
   apply(writes: readonly Write[]): readonly WriteResult[] {
     this.#open()
-    checkRows(rowsOf(writes))
+    expectFaultless(rowsOf(writes))
     return this.#writeAll(writes)
   }
 
@@ -338,14 +338,6 @@ export class MemoryStore implements Store {
 
 function rowsOf(writes: readonly Write[]): readonly Job[] {
   return writes.flatMap(({ after }) => after ?? [])
-}
-
-/** A row that breaks a rule is the core's mistake; nothing of the call must be stored. */
-function checkRows(jobs: readonly Job[]): void {
-  for (const job of jobs) {
-    const wrong = fault(job)
-    if (wrong !== undefined) throw new UsageError(`Refused to store job ${job.id}: ${wrong}`)
-  }
 }
 
 function matches(job: Job, filter: JobFilter): boolean {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { type Capability, capabilities } from '../../core/capability.ts'
 import { UsageError } from '../../core/errors.ts'
 import type { Instant, Job } from '../../core/job.ts'
-import { fault, type Write } from '../../core/lifecycle.ts'
+import { expectFaultless, type Write } from '../../core/lifecycle.ts'
 import type {
   Batch,
   BatchResult,
@@ -161,7 +161,7 @@ export class PostgresStore implements Store<object> {
   async insert(batches: readonly Batch[], now: Instant, tx?: object): Promise<readonly BatchResult[]> {
     this.#link.expectOpen()
     const rows = batches.flatMap(({ jobs, writes = [] }) => [...jobs.map(({ job }) => job), ...rowsOf(writes)])
-    checkRows(rows)
+    expectFaultless(rows)
     if (batches.every(({ jobs, writes = [] }) => jobs.length === 0 && writes.length === 0))
       return batches.map(() => ({ ok: true, holders: [] }))
     if (tx !== undefined) expectTransaction(tx)
@@ -175,7 +175,7 @@ export class PostgresStore implements Store<object> {
 
   async claim(request: ClaimRequest): Promise<Claimed> {
     this.#link.expectOpen()
-    checkRows(rowsOf(request.settle ?? []))
+    expectFaultless(rowsOf(request.settle ?? []))
     const claimed = await this.#exchange.claim(request)
     if (claimed.settled.length > 0 || claimed.jobs.length > 0) await this.#counted()
     return claimed
@@ -183,7 +183,7 @@ export class PostgresStore implements Store<object> {
 
   async apply(writes: readonly Write[], _now: Instant, tx?: object): Promise<readonly WriteResult[]> {
     this.#link.expectOpen()
-    checkRows(rowsOf(writes))
+    expectFaultless(rowsOf(writes))
     if (writes.length === 0) return []
     if (tx !== undefined) expectTransaction(tx)
     if (tx === undefined) {
@@ -330,12 +330,4 @@ function expectTransaction(tx: object): void {
 
 function rowsOf(writes: readonly Write[]): readonly Job[] {
   return writes.flatMap(({ after }) => after ?? [])
-}
-
-/** A row that breaks a rule is the core's mistake; it must not get as far as the database. */
-function checkRows(jobs: readonly Job[]): void {
-  for (const job of jobs) {
-    const wrong = fault(job)
-    if (wrong !== undefined) throw new UsageError(`Refused to store job ${job.id}: ${wrong}`)
-  }
 }

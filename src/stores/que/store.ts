@@ -1,7 +1,7 @@
 import type { Capability } from '../../core/capability.ts'
 import { StoreError, UnsupportedError, UsageError } from '../../core/errors.ts'
 import type { Instant, Job } from '../../core/job.ts'
-import { fault, type Write } from '../../core/lifecycle.ts'
+import { expectFaultless, type Write } from '../../core/lifecycle.ts'
 import type {
   Batch,
   BatchResult,
@@ -130,7 +130,7 @@ export class QueStore implements Store<object> {
   async insert(batches: readonly Batch[], now: Instant, tx?: object): Promise<readonly BatchResult[]> {
     this.#link.expectOpen()
     const jobs = batches.flatMap((batch) => batch.jobs.map(({ job }) => job))
-    checkRows(jobs)
+    expectFaultless(jobs)
     if (batches.some(({ writes = [] }) => writes.length > 0)) throw new UnsupportedError('dedupe', this.name)
     if (jobs.length === 0) return batches.map(() => ({ ok: true, holders: [] }))
     const values = [...this.#columns(jobs), String(now)]
@@ -254,7 +254,7 @@ export class QueStore implements Store<object> {
     now: Instant,
     next: (stored: number, ask: Ask) => Promise<T>,
   ): Promise<{ readonly ids: ReadonlySet<string>; readonly answer: T }> {
-    checkRows(writes.flatMap(({ after }) => after ?? []))
+    expectFaultless(writes.flatMap(({ after }) => after ?? []))
     const completing = writes.filter(({ before }) => this.#leases.of(before)?.completing === true)
     const late = plan(completing, this.#leases, this.format, now).held
     const done = new Set(await carryOut(late, this.#statements, async (text, values) => await this.#run(text, values)))
@@ -304,7 +304,7 @@ export class QueStore implements Store<object> {
   }
 
   async #applyIn(tx: object, writes: readonly Write[], now: Instant): Promise<readonly WriteResult[]> {
-    checkRows(writes.flatMap(({ after }) => after ?? []))
+    expectFaultless(writes.flatMap(({ after }) => after ?? []))
     const run = inTx(tx)
     const { held, seen } = plan(writes, this.#leases, this.format, now)
     const rows =
@@ -386,13 +386,5 @@ function inTx(tx: object): Run {
     } catch (error) {
       throw toStoreError(error)
     }
-  }
-}
-
-/** A row that breaks a rule is the core's mistake; it must not get as far as the database. */
-function checkRows(jobs: readonly Job[]): void {
-  for (const job of jobs) {
-    const wrong = fault(job)
-    if (wrong !== undefined) throw new UsageError(`Refused to store job ${job.id}: ${wrong}`)
   }
 }

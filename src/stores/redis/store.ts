@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { Capability } from '../../core/capability.ts'
 import { StoreError, UsageError } from '../../core/errors.ts'
 import type { Instant, Job } from '../../core/job.ts'
-import { claimed, fault, type Write } from '../../core/lifecycle.ts'
+import { claimed, expectFaultless, type Write } from '../../core/lifecycle.ts'
 import type {
   Batch,
   BatchResult,
@@ -100,8 +100,8 @@ export class RedisStore implements Store {
   async insert(batches: readonly Batch[], now: Instant): Promise<readonly BatchResult[]> {
     this.#expectOpen()
     const jobs = batches.flatMap((batch) => batch.jobs.map((entry) => entry.job))
-    checkRows(jobs)
-    checkRows(batches.flatMap(({ writes = [] }) => rowsOf(writes)))
+    expectFaultless(jobs)
+    expectFaultless(batches.flatMap(({ writes = [] }) => rowsOf(writes)))
     expectFresh(jobs)
     if (batches.every((batch) => batch.jobs.length === 0 && (batch.writes ?? []).length === 0))
       return batches.map(() => allAdded)
@@ -116,7 +116,7 @@ export class RedisStore implements Store {
 
   append(jobs: readonly NewJob[], now: Instant, pipeline: object): void {
     this.#expectOpen()
-    checkRows(jobs.map(({ job }) => job))
+    expectFaultless(jobs.map(({ job }) => job))
     expectFresh(jobs.map(({ job }) => job))
     if (jobs.length > 0) appendTo(pipeline, this.#link.namespace, [String(now), ...toInsert([{ jobs }])])
   }
@@ -124,7 +124,7 @@ export class RedisStore implements Store {
   async claim(request: ClaimRequest): Promise<Claimed> {
     this.#expectOpen()
     const settle = request.settle ?? []
-    checkRows(rowsOf(settle))
+    expectFaultless(rowsOf(settle))
     const writes = new Writes(settle, this.#turns)
     const jobs: Job[] = []
     let asked = request
@@ -152,7 +152,7 @@ export class RedisStore implements Store {
 
   async apply(writes: readonly Write[], _now: Instant): Promise<readonly WriteResult[]> {
     this.#expectOpen()
-    checkRows(rowsOf(writes))
+    expectFaultless(rowsOf(writes))
     if (writes.length === 0) return []
     const call = new Writes(writes, this.#turns)
     const [bells, refused] = toList(await this.#link.run(scripts.apply, call.args))
@@ -289,14 +289,6 @@ export class RedisStore implements Store {
 
 const allAdded: BatchResult = { ok: true, holders: [] }
 const nothingToSettle = ['0', '0']
-
-/** A row that breaks a rule is the core's mistake; it must not get as far as the server. */
-function checkRows(jobs: readonly Job[]): void {
-  for (const job of jobs) {
-    const wrong = fault(job)
-    if (wrong !== undefined) throw new UsageError(`Refused to store job ${job.id}: ${wrong}`)
-  }
-}
 
 function rowsOf(writes: readonly Write[]): readonly Job[] {
   return writes.flatMap(({ after }) => after ?? [])

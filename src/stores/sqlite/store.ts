@@ -1,7 +1,7 @@
 import { type Capability, capabilities } from '../../core/capability.ts'
 import { UsageError } from '../../core/errors.ts'
 import type { Instant, Job } from '../../core/job.ts'
-import { endsRun, fault, type Write } from '../../core/lifecycle.ts'
+import { endsRun, expectFaultless, type Write } from '../../core/lifecycle.ts'
 import type {
   Awaitable,
   Batch,
@@ -87,18 +87,18 @@ export class SqliteStore implements Store<SqliteHandle> {
   }
 
   insert(batches: readonly Batch[], now: Instant, tx?: SqliteHandle): Awaitable<readonly BatchResult[]> {
-    checkRows(batches.flatMap((batch) => batch.jobs.map((entry) => entry.job)))
+    expectFaultless(batches.flatMap((batch) => batch.jobs.map((entry) => entry.job)))
     if (tx !== undefined) return this.#inTx(tx, (session) => session.insert(batches, now))
     return this.#insertAlone(batches) ?? this.#write('full', () => this.#session.insert(batches, now))
   }
 
   claim(request: ClaimRequest): Awaitable<Claimed> {
-    checkRows((request.settle ?? []).flatMap(({ after }) => after ?? []))
+    expectFaultless((request.settle ?? []).flatMap(({ after }) => after ?? []))
     return this.#claimNothing(request) ?? this.#write('relaxed', () => this.#session.claim(request))
   }
 
   apply(writes: readonly Write[], _now: Instant, tx?: SqliteHandle): Awaitable<readonly WriteResult[]> {
-    checkRows(writes.flatMap(({ after }) => after ?? []))
+    expectFaultless(writes.flatMap(({ after }) => after ?? []))
     if (tx !== undefined) return this.#inTx(tx, (session) => session.apply(writes))
     return this.#write(writes.every(endsRun) ? 'relaxed' : 'full', () => this.#session.apply(writes))
   }
@@ -290,12 +290,4 @@ function capabilitiesOf(file: string): ReadonlySet<Capability> {
   const lacks: readonly Capability[] =
     file === ':memory:' ? ['transaction', 'connection', 'pipeline'] : ['connection', 'pipeline']
   return new Set(capabilities.filter((capability) => !lacks.includes(capability)))
-}
-
-/** A row that breaks a rule is the core's mistake; it must not get as far as the file. */
-function checkRows(jobs: readonly Job[]): void {
-  for (const job of jobs) {
-    const wrong = fault(job)
-    if (wrong !== undefined) throw new UsageError(`Refused to store job ${job.id}: ${wrong}`)
-  }
 }
