@@ -7,15 +7,21 @@ const maxLines = 400
 const vagueName = /(?:^|\/)(utils|types\.ts|interfaces\.ts)(?:$|\/)/
 const importStatement = /(?:^(?:import|export)\b(?:[^'"`;]*\bfrom)?\s*|\bimport\(\s*)['"]([^'"]+)['"]/gm
 
+/** What several stores share stands in folders that know none of them. */
+const sharedBy = [
+  ['stores/pg/', ['postgres', 'que', 'sqlq']],
+  ['stores/sqlite-file/', ['sqlite', 'liteq', 'backlite']],
+  ['stores/redis-client/', ['redis', 'redis-work-queue']],
+]
+
 /** What a file may import, by how it begins: a path in src/, or the name of a module. */
 function mayImport(file) {
   const [layer, store] = file.split('/')
   if (layer === 'core') return ['core/']
   if (layer === 'runtime') return ['core/', 'runtime/', 'store.ts']
   if (file === 'stores/pg/pg.ts') return ['stores/pg/', 'core/', 'pg'] // loads the driver, when it is needed
-  if (file === 'stores/redis/connect.ts') return ['stores/redis/', 'core/', 'ioredis', 'redis'] // as much
-  // What the stores over PostgreSQL share is in stores/pg/, which knows none of them.
-  const shared = store === 'postgres' || store === 'que' ? ['stores/pg/'] : []
+  if (file === 'stores/redis-client/connect.ts') return ['stores/redis-client/', 'core/', 'ioredis', 'redis'] // as much
+  const shared = sharedBy.filter(([, stores]) => stores.includes(store)).map(([folder]) => folder)
   if (layer === 'stores') return ['core/', 'store.ts', 'migrate.ts', `stores/${store}/`, ...shared, 'node:']
   if (file === 'store.ts' || file === 'awaitable.ts') return ['core/', 'store.ts']
   return [''] // anything

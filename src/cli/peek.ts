@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 
-import { Connection } from '../stores/sqlite/connection.ts'
+import { Connection } from '../stores/sqlite-file/connection.ts'
 import { currentVersion, schemaVersion } from '../stores/sqlite/migrate.ts'
 
 /** What a SQLite file is to us. `version` is that of its schema, 0 without tables of ours; `known` the one this program works with. */

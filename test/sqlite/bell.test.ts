@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 
 import type { Job } from '../../src/core/job.ts'
 import type { Bell } from '../../src/store.ts'
-import { watch } from '../../src/stores/sqlite/bell.ts'
+import { watch } from '../../src/stores/sqlite-file/bell.ts'
 import { SqliteStore } from '../../src/stores/sqlite/index.ts'
 import { newFile, openHandle } from './kit.ts'
 

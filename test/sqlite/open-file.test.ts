@@ -14,7 +14,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
 
 import { open, StoreError, task, UsageError } from '../../src/index.ts'
-import { hasWalResetFix, networkFileSystem } from '../../src/stores/sqlite/open-file.ts'
+import { hasWalResetFix, networkFileSystem } from '../../src/stores/sqlite-file/opening.ts'
 import { SqliteStore } from '../../src/stores/sqlite/index.ts'
 import { newFile, newFolder, openJobs, startChild } from './kit.ts'
 

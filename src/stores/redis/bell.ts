@@ -1,5 +1,5 @@
 import type { Bell } from '../../store.ts'
-import type { Subscription, Wire } from './wire.ts'
+import type { Subscription, Wire } from '../redis-client/wire.ts'
 
 /** How often the connection of the bells is asked whether it still answers, how long it may take, and when to try again, in milliseconds. */
 const askEveryMs = 5_000

@@ -1,5 +1,5 @@
 import { StoreError } from '../../core/errors.ts'
-import type { Link } from './link.ts'
+import type { Link } from '../redis-client/link.ts'
 import type { RedisSettings } from './options.ts'
 import { toList } from './row.ts'
 

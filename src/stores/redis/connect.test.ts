@@ -5,7 +5,7 @@ import { describe, expect, inject, it, onTestFinished } from 'vitest'
 import { StoreError, UsageError } from '../../core/errors.ts'
 import { aJob, add, ids, take } from '../../testing/contract/builders.ts'
 import { newRedis } from '../../../test/servers/kit.ts'
-import { toWire } from './connect.ts'
+import { toWire } from '../redis-client/connect.ts'
 import { type RedisOptions, redisSettings } from './options.ts'
 import { RedisStore } from './store.ts'
 

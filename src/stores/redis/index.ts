@@ -1,4 +1,5 @@
-export type { IoRedisHandle } from './ioredis.ts'
-export type { NodeRedisClusterHandle, NodeRedisHandle } from './node-redis.ts'
-export type { Confirm, RedisHandle, RedisOptions } from './options.ts'
+export type { RedisHandle } from '../redis-client/connect.ts'
+export type { IoRedisHandle } from '../redis-client/ioredis.ts'
+export type { NodeRedisClusterHandle, NodeRedisHandle } from '../redis-client/node-redis.ts'
+export type { Confirm, RedisOptions } from './options.ts'
 export { RedisStore } from './store.ts'

@@ -1,4 +1,4 @@
-import type { Link } from './link.ts'
+import type { Link } from '../redis-client/link.ts'
 import { toText } from './row.ts'
 import { scripts } from './script.ts'
 

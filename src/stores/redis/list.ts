@@ -1,7 +1,7 @@
 import { firstIdAt } from '../../core/id.ts'
 import type { Job } from '../../core/job.ts'
 import type { JobFilter } from '../../store.ts'
-import type { Link } from './link.ts'
+import type { Link } from '../redis-client/link.ts'
 import { escape, stateLetters, toJob, toList, toOptional, toText } from './row.ts'
 import { scripts } from './script.ts'
 

@@ -1,6 +1,6 @@
 import { StoreError, UsageError } from '../../core/errors.ts'
 import { atLeast, info, versionOf } from './info.ts'
-import type { Link } from './link.ts'
+import type { Link } from '../redis-client/link.ts'
 import type { RedisSettings } from './options.ts'
 import { toText } from './row.ts'
 

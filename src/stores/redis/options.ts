@@ -1,12 +1,8 @@
 import { type Duration, toMs } from '../../core/duration.ts'
 import { UsageError } from '../../core/errors.ts'
 import { expectKnown, expectOneOf, expectWhole, show } from '../../core/expect.ts'
-import type { IoRedisHandle } from './ioredis.ts'
-import type { NodeRedisClusterHandle, NodeRedisHandle } from './node-redis.ts'
+import type { RedisHandle } from '../redis-client/connect.ts'
 import { withUrlOptions } from './url.ts'
-
-/** A client of yours, from ioredis or node-redis, for one server or a cluster. */
-export type RedisHandle = IoRedisHandle | NodeRedisHandle | NodeRedisClusterHandle
 
 export interface RedisOptions {
   /**

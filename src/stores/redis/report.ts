@@ -1,6 +1,6 @@
 import type { Finding } from '../../store.ts'
 import { type Info, info, versionOf } from './info.ts'
-import type { Link } from './link.ts'
+import type { Link } from '../redis-client/link.ts'
 import { currentVersion, layoutVersion } from './migrate.ts'
 import type { RedisSettings } from './options.ts'
 import { toFields, toList, toText } from './row.ts'

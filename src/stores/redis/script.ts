@@ -1,18 +1,10 @@
-import { createHash } from 'node:crypto'
-
+import { type Script, script } from '../redis-client/script.ts'
 import { claimLua } from './scripts/claim.ts'
 import { addLua, appendLua, insertLua } from './scripts/insert.ts'
 import { expiredLua, renewLua } from './scripts/leases.ts'
 import { listLua } from './scripts/list.ts'
 import { configureLua, getLua, infoLua, logLua, logsLua, pruneLua, queuesLua, timeLua } from './scripts/look.ts'
 import { applyLua } from './scripts/settle.ts'
-
-/** A script by its text, and by the digest under which a server that has seen it knows it. */
-export interface Script {
-  readonly name: string
-  readonly text: string
-  readonly digest: string
-}
 
 type Name =
   | 'add'
@@ -50,9 +42,4 @@ export const scripts: Readonly<Record<Name, Script>> = {
   logs: script('logs', logsLua),
   time: script('time', timeLua),
   info: script('info', infoLua),
-}
-
-function script(name: string, lua: string): Script {
-  const text = `-- jobferry ${name}\n${lua.trim()}\n`
-  return { name, text, digest: createHash('sha1').update(text).digest('hex') }
 }

@@ -1,7 +1,7 @@
 import type { Instant, Job } from '../../core/job.ts'
 import { claimed } from '../../core/lifecycle.ts'
 import type { ClaimRequest } from '../../store.ts'
-import type { Connection, Row } from './connection.ts'
+import type { Connection, Row } from '../sqlite-file/connection.ts'
 import type { Lane, Lanes } from './lanes.ts'
 import { toJob, toNumber, toOptionalText } from './row.ts'
 import type { Statements } from './statements.ts'

@@ -1,2 +1,2 @@
-export type { SqliteHandle, SqliteStatement } from './connection.ts'
+export type { SqliteHandle, SqliteStatement } from '../sqlite-file/connection.ts'
 export { type Durability, type SqliteOptions, SqliteStore } from './store.ts'

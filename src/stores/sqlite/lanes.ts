@@ -1,6 +1,6 @@
 import type { Job, State } from '../../core/job.ts'
 import { defaultQueueSettings, type QueueSettings } from '../../store.ts'
-import type { Connection } from './connection.ts'
+import type { Connection } from '../sqlite-file/connection.ts'
 import { toNumber, toOptionalNumber, toText } from './row.ts'
 import type { Statements } from './statements.ts'
 

@@ -1,7 +1,7 @@
 import { firstIdAt } from '../../core/id.ts'
 import type { Job } from '../../core/job.ts'
 import type { JobFilter } from '../../store.ts'
-import type { Connection, SqliteValue } from './connection.ts'
+import type { Connection, SqliteValue } from '../sqlite-file/connection.ts'
 import type { Lanes } from './lanes.ts'
 import { jobColumns, stateNumbers, toJob } from './row.ts'
 

@@ -1,5 +1,5 @@
 import { StoreError } from '../../core/errors.ts'
-import type { Connection } from './connection.ts'
+import type { Connection } from '../sqlite-file/connection.ts'
 import { toNumber } from './row.ts'
 import { migrations } from './schema.ts'
 

@@ -1,7 +1,7 @@
 import { type Duration, toMs } from '../../core/duration.ts'
 import { UsageError } from '../../core/errors.ts'
 import { expectFunction, expectKnown, expectName, expectOneOf, show } from '../../core/expect.ts'
-import type { SqliteHandle } from './connection.ts'
+import type { SqliteHandle } from '../sqlite-file/connection.ts'
 
 /** `full`: on disk before the call returns. `relaxed`: safe from a dying process, but a power cut may undo the last moments. */
 export type Durability = 'full' | 'relaxed'

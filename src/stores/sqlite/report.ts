@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs'
 
 import type { Finding } from '../../store.ts'
-import type { Connection } from './connection.ts'
+import type { Connection } from '../sqlite-file/connection.ts'
 import { currentVersion, schemaVersion } from './migrate.ts'
-import { hasWalResetFix, networkFileSystem } from './open-file.ts'
+import { hasWalResetFix, networkFileSystem } from '../sqlite-file/opening.ts'
 import type { SqliteSettings } from './options.ts'
 import { toText } from './row.ts'
 

@@ -1,6 +1,6 @@
 import type { Failure, Job, JobPolicy, Payload, State, Unique } from '../../core/job.ts'
 import type { LogLevel, StoredLogLine } from '../../store.ts'
-import type { Row, SqliteValue } from './connection.ts'
+import type { Row, SqliteValue } from '../sqlite-file/connection.ts'
 import type { Lane } from './lanes.ts'
 
 /** The only place where SQLite's values become our types: hence the only `as`. */

@@ -15,7 +15,7 @@ import type {
   WriteResult,
 } from '../../store.ts'
 import { Claim } from './claim.ts'
-import type { Connection, Row, SqliteValue } from './connection.ts'
+import type { Connection, Row, SqliteValue } from '../sqlite-file/connection.ts'
 import { type Lane, Lanes } from './lanes.ts'
 import {
   isPlain,

@@ -1,6 +1,6 @@
 import { type Instant, type State, states } from '../../core/job.ts'
 import type { QueueStats } from '../../store.ts'
-import type { Connection } from './connection.ts'
+import type { Connection } from '../sqlite-file/connection.ts'
 import type { Lane, Lanes } from './lanes.ts'
 import { toOptionalNumber } from './row.ts'
 import type { Statements } from './statements.ts'

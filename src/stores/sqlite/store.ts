@@ -21,9 +21,9 @@ import type {
   StoredLogLine,
   WriteResult,
 } from '../../store.ts'
-import { watch } from './bell.ts'
-import { Line, whenFree } from './busy.ts'
-import { Connection, isBusy, type SqliteHandle } from './connection.ts'
+import { watch } from '../sqlite-file/bell.ts'
+import { Line, whenFree } from '../sqlite-file/busy.ts'
+import { Connection, isBusy, type SqliteHandle } from '../sqlite-file/connection.ts'
 import { type SqliteOptions, type SqliteSettings, sqliteSettings } from './options.ts'
 import { openFile, useWal } from './open-file.ts'
 import { listJobs } from './list.ts'
@@ -31,7 +31,7 @@ import { migrate } from './migrate.ts'
 import { report } from './report.ts'
 import { makeStatements, type Statements } from './statements.ts'
 import { queueStats } from './stats.ts'
-import { checkTx } from './tx.ts'
+import { checkTx } from '../sqlite-file/tx.ts'
 import { Session } from './session.ts'
 import { toLogLine } from './row.ts'
 

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 
-import type { SqliteValue } from '../../../src/stores/sqlite/connection.ts'
+import type { SqliteValue } from '../../../src/stores/sqlite-file/connection.ts'
 import type { SqliteHandle, SqliteStatement } from '../../../src/stores/sqlite/index.ts'
 import { planted } from '../bugs.ts'
 import { fast, speedFor } from '../clock.ts'

@@ -2,7 +2,6 @@ import { realpathSync } from 'node:fs'
 
 import { UsageError } from '../../core/errors.ts'
 import type { Connection } from './connection.ts'
-import { toText } from './row.ts'
 
 const checked = new WeakSet<Connection>()
 
@@ -22,7 +21,7 @@ export function checkTx(connection: Connection, own: Connection, file: string): 
     .sql('pragma database_list')
     .rows()
     .find(([, name]) => name === 'main')
-  const other = toText(main?.[2] ?? '')
+  const other = typeof main?.[2] === 'string' ? main[2] : ''
   if (file === ':memory:' || other === '' || realpathSync(other) !== realpathSync(file)) {
     throw new UsageError(
       `Expected \`tx\` to be a connection to ${file}, where the jobs are; it is one to ${other || 'a database in memory'}`,

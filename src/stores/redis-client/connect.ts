@@ -8,8 +8,16 @@ import {
   nodeRedisOptions,
   NodeRedisWire,
 } from './node-redis.ts'
-import type { RedisHandle, RedisSettings } from './options.ts'
 import type { Wire } from './wire.ts'
+
+/** A client of yours, from ioredis or node-redis, for one server or a cluster. */
+export type RedisHandle = IoRedisHandle | NodeRedisHandle | NodeRedisClusterHandle
+
+/** Where the server is, and which library to use, or the caller's own client. Default: ioredis, or node-redis where only that is installed. */
+export interface Connecting {
+  readonly url: string | undefined
+  readonly client: 'ioredis' | 'redis' | RedisHandle | undefined
+}
 
 /** How each library makes a wire; loads it. */
 type Libraries = Readonly<Record<'ioredis' | 'redis', (url: string) => Promise<Wire>>>
@@ -19,7 +27,7 @@ const libraries: Libraries = { ioredis: viaIoRedis, redis: viaNodeRedis }
  * The wire for these settings, not yet connected.
  * @throws UsageError when the library asked for, or any of them, is not installed, or the client is of none of them
  */
-export async function toWire({ client, url = '' }: RedisSettings, via: Libraries = libraries): Promise<Wire> {
+export async function toWire({ client, url = '' }: Connecting, via: Libraries = libraries): Promise<Wire> {
   if (typeof client === 'object') return fromHandle(client)
   const missing: unknown[] = []
   for (const name of client === undefined ? (['ioredis', 'redis'] as const) : [client]) {
