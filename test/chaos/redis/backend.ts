@@ -40,9 +40,9 @@ async function prepare({ dir }: Plan): Promise<Ground> {
     records: {
       drained: async () => await isDrained(client).catch(() => false),
       tape: async function* () {
-        const lines = await all(client)
-        writeFileSync(join(dir, 'tape.jsonl'), lines.join('\n'))
-        yield* replayed(lines)
+        const tape = await tapeOf(client)
+        writeFileSync(join(dir, 'tape.jsonl'), tape.join('\n'))
+        yield* replayed(tape)
       },
       effects: async () => (await lines(effectsKey)).map((line) => JSON.parse(line) as Effect),
       children: async () =>
@@ -106,7 +106,7 @@ function clientOf(url: string): Client {
   return client
 }
 
-async function all(client: Client): Promise<readonly string[]> {
+async function tapeOf(client: Client): Promise<readonly string[]> {
   const lines: string[] = []
   for (;;) {
     const more = await client.lrange(tapeKey, lines.length, lines.length + page - 1)
@@ -159,8 +159,8 @@ function recounted(rows: readonly Row[]): readonly Count[] {
 
 /** Every job is among the ids, and every id is a job; what waits has its place in a lane; nobody holds what is not there. */
 async function faultsOf(client: Client): Promise<readonly string[]> {
-  const all = await rowsOf(client)
-  const rows = new Set(all.map(({ id }) => id))
+  const jobs = await rowsOf(client)
+  const rows = new Set(jobs.map(({ id }) => id))
   const waiting = new Set<string>()
   for (const lane of await client.smembers(`${ns}lanes`))
     for (const place of ['ready', 'parked'])
