@@ -170,7 +170,7 @@ async function faultsOf(client: Client): Promise<readonly string[]> {
   return [
     ...[...rows].filter((id) => !ids.has(id)).map((id) => `job ${id} is not among the ids`),
     ...[...ids].filter((id) => !rows.has(id)).map((id) => `the id ${id} has no job`),
-    ...all
+    ...jobs
       .filter(({ id, state }) => (state === 0) !== waiting.has(id))
       .map(({ id }) => `job ${id} is in no lane, or in one too many`),
     ...held.filter((id) => !rows.has(id)).map((id) => `${id} is held, and is no job`),
