@@ -4,25 +4,28 @@ import type { Awaitable, Store } from '../../src/store.ts'
 import type { Failpoints } from './failpoints.ts'
 import type { Part, Plan } from './plan.ts'
 import { postgres } from './postgres/backend.ts'
+import { redis } from './redis/backend.ts'
 import { sqlite } from './sqlite/backend.ts'
 import type { Change } from './tape.ts'
 
 /**
  * A kind of store under torture, and all that the kill test knows of it: the workload, the nemesis and the rules are the same for all.
- * A new one is a folder beside these two, and an entry in `backends`.
+ * A new one is a folder beside these, and an entry in `backends`.
  */
 export interface Backend {
+  /** Whether a handler's effect, its child and the end of its job are one transaction. Where not, they come before the end, once or more. */
+  readonly transactional: boolean
   /** Makes an empty store, with the tables of the application beside it and the tape running. In the process that judges. */
   readonly prepare: (plan: Plan, epoch: Instant) => Promise<Ground>
   /** Opens what was prepared, in a worker or a producer: watched, with failpoints around what it commits, and the planned bug in it. */
   readonly enter: (part: Part, failpoints: Failpoints) => Promise<Access>
 }
 
-export const backends = { sqlite, postgres } as const satisfies Readonly<Record<string, Backend>>
+export const backends = { sqlite, postgres, redis } as const satisfies Readonly<Record<string, Backend>>
 
 export type BackendName = keyof typeof backends
 
-export const backendNames: readonly BackendName[] = ['sqlite', 'postgres']
+export const backendNames: readonly BackendName[] = ['sqlite', 'postgres', 'redis']
 
 /** What a run stands on. Gone with all its jobs when disposed of, but for what lies in the folder of the run. */
 export interface Ground extends AsyncDisposable {

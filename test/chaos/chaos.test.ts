@@ -9,6 +9,7 @@ import { torture } from './run.ts'
 const short: Readonly<Record<Plan['backend'], Pick<Plan, 'kills' | 'jobs' | 'serverKills'>>> = {
   sqlite: { kills: 100, jobs: 10_000 },
   postgres: { kills: 25, jobs: 1_500, serverKills: 2 },
+  redis: { kills: 25, jobs: 1_500, serverKills: 2 },
 }
 
 it.for(backendNames)(

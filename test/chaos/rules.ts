@@ -1,5 +1,6 @@
 import type { State } from '../../src/core/job.ts'
 import { readAcks } from './acks.ts'
+import { backends } from './backend.ts'
 import { fast, speedFor } from './clock.ts'
 import { type Point, points } from './failpoints.ts'
 import type { End } from './fleet.ts'
@@ -44,7 +45,7 @@ export function judgeAcks({ plan }: Remains, lives: Lives, complain: Complain): 
 }
 
 /** Exactly one effect for each completed job, under the lease that completed it, and none for any other; at least one where it stood outside. */
-export function judgeEffects({ effects }: Remains, lives: Lives, complain: Complain): void {
+export function judgeEffects({ plan, effects }: Remains, lives: Lives, complain: Complain): void {
   const leasesOf = new Map<string, string[]>()
   for (const { job, lease } of effects) {
     const known = leasesOf.get(job)
@@ -54,17 +55,23 @@ export function judgeEffects({ effects }: Remains, lives: Lives, complain: Compl
     if (life === undefined) complain('effects', `an effect of job ${job}, which was never enqueued`)
     else if (!life.leases.has(lease)) complain('fence', `an effect of job ${job} under a lease it never had`)
   }
-  for (const life of lives.byId.values()) judgeEffectsOf(life, leasesOf.get(life.id) ?? [], complain)
+  for (const life of lives.byId.values())
+    judgeEffectsOf(life, leasesOf.get(life.id) ?? [], backends[plan.backend].transactional, complain)
 }
 
-function judgeEffectsOf({ id, kind, completedUnder }: Life, leases: readonly string[], complain: Complain): void {
-  if (transactional.has(kind)) {
+function judgeEffectsOf(
+  { id, kind, completedUnder }: Life,
+  leases: readonly string[],
+  exactly: boolean,
+  complain: Complain,
+): void {
+  if (exactly && transactional.has(kind)) {
     const expected = completedUnder === undefined ? 0 : 1
     if (leases.length !== expected)
       complain('effects', `job ${id} (${kind}) had ${leases.length} effects, not ${expected}`)
     if (completedUnder !== undefined && leases.some((lease) => lease !== completedUnder))
       complain('fence', `job ${id} (${kind}) had an effect under a lease other than the one that completed it`)
-  } else if (kind === 'plain' && completedUnder !== undefined && leases.length === 0)
+  } else if ((kind === 'plain' || transactional.has(kind)) && completedUnder !== undefined && leases.length === 0)
     complain('effects', `job ${id} (${kind}) completed without its effect`)
 }
 
@@ -81,20 +88,22 @@ export function judgeEnds(lives: Lives, complain: Complain): void {
   }
 }
 
-/** A parent that completed has exactly one child; a child has a parent that completed. */
-export function judgeChildren({ families }: Remains, lives: Lives, complain: Complain): void {
+/** A parent that completed has exactly one child; a child has a parent that completed. Without transactions: at least one, and whatever a parent had that did not come to its end. */
+export function judgeChildren({ plan, families }: Remains, lives: Lives, complain: Complain): void {
+  const exactly = backends[plan.backend].transactional
   const children = new Map<string, number>()
   for (const { parent, child } of families) {
     children.set(parent, (children.get(parent) ?? 0) + 1)
     if (!lives.byId.has(child)) complain('lost', `child ${child} of job ${parent} is not there`)
   }
   for (const { id, kind, completedUnder } of lives.byId.values()) {
+    if (kind !== 'parent') continue
     const expected = completedUnder === undefined ? 0 : 1
-    if (kind === 'parent' && (children.get(id) ?? 0) !== expected)
+    if (exactly ? (children.get(id) ?? 0) !== expected : (children.get(id) ?? 0) < expected)
       complain('effects', `job ${id} (parent) has ${children.get(id) ?? 0} children, not ${expected}`)
   }
   const born = [...lives.byId.values()].filter(({ kind }) => kind === 'child').length
-  if (born !== families.length)
+  if (exactly && born !== families.length)
     complain('effects', `${born} children were enqueued, and ${families.length} belong to a parent`)
 }
 

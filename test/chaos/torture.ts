@@ -1,4 +1,4 @@
-// npm run torture -- [--backend sqlite|postgres] [--server-kills 20] --kills 1000 --jobs 100000 [--seed N] [--lease 300ms] [--dir DIR] [--bug NAME]
+// npm run torture -- [--backend sqlite|postgres|redis] [--server-kills 20] --kills 1000 --jobs 100000 [--seed N] [--lease 300ms] [--dir DIR] [--bug NAME]
 import { rmSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 

@@ -15,7 +15,6 @@ const mostHeld = 110
 it.each([
   // Nothing that was answered, or done without an answer, is done again: leases outlast the server's absence.
   { killed: 'the server', serverEvery: 1, leaseMs: 20_000, mostAgain: 0 },
-  { killed: 'workers', serverEvery: kills + 1, leaseMs: 1_000, mostAgain: kills * mostHeld },
   { killed: 'both', serverEvery: 3, leaseMs: 1_000, mostAgain: kills * mostHeld },
 ])(
   'runs every job that was acknowledged, amid kills of $killed, and few of them again',

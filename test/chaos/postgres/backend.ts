@@ -18,7 +18,7 @@ import { readTape, startTape } from './tape.ts'
  * PostgreSQL: a server of the run's own, in memory where there is such a folder, which can be crashed. A process that is killed leaves its
  * connections to the server, which rolls back what was open in them.
  */
-export const postgres: Backend = { prepare, enter }
+export const postgres: Backend = { transactional: true, prepare, enter }
 
 /** A process starts again and again: no more connections than it needs. */
 const connections = 2

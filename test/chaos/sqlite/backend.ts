@@ -8,7 +8,7 @@ import { Handle } from './handle.ts'
 import { readTape, startTape } from './tape.ts'
 
 /** SQLite: a file in the folder of the run. Everything happens at once, and a commit is a call that can be stood before. */
-export const sqlite: Backend = { prepare, enter }
+export const sqlite: Backend = { transactional: true, prepare, enter }
 
 async function prepare({ dir }: Plan): Promise<Ground> {
   const file = files.database(dir)
