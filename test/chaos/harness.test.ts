@@ -24,9 +24,9 @@ const deadlineMs = { sqlite: 9_000, postgres: 15_000, redis: 12_000 } as const
 
 const long = process.env['JOBFERRY_LONG'] !== undefined
 
-/** All that can be planted are found on every backend; where each takes a quarter of a minute only one is looked for, unless JOBFERRY_LONG is set. */
+/** All that can be planted are found on every backend. Each takes up to a quarter of a minute, so some are looked for only if JOBFERRY_LONG is set. */
 const sought: Readonly<Record<BackendName, readonly Bug[]>> = {
-  sqlite: bugs,
+  sqlite: long ? bugs : ['unguarded write', 'busy key ignored', 'effect outside', 'acknowledged first'],
   postgres: long ? bugs : ['unguarded write'],
   redis: long ? ['busy key ignored', 'early rescue'] : ['busy key ignored'],
 }

@@ -7,7 +7,7 @@ import { inFile, inMemory } from './subjects.ts'
 
 /** `JOBFERRY_SEED=… JOBFERRY_RUNS=… vitest run test/model` plays the same scripts again, or more of them. */
 const seed = Number(process.env['JOBFERRY_SEED'] ?? process.env['SEED'] ?? 1)
-const runs = Number(process.env['JOBFERRY_RUNS'] ?? 500)
+const runs = Number(process.env['JOBFERRY_RUNS'] ?? 250)
 const timeout = 60_000 + runs * 500
 
 describe(`random scripts, JOBFERRY_SEED=${seed}`, () => {

@@ -1,5 +1,5 @@
 import { Client } from 'pg'
-import { describe, inject, it } from 'vitest'
+import { afterAll, describe, inject, it } from 'vitest'
 
 import { queSchema, type QueVersion } from '../../../test/que/schema.ts'
 import { type Fixture, guestContract, holdToContract } from '../../testing/contract/index.ts'
@@ -17,6 +17,7 @@ const lacks = {
   limits: 'no table of queues',
   policy: 'no column for what a job asks for itself',
   logs: 'no table of lines',
+  workers: 'no table of workers',
   pipeline: 'PostgreSQL has none',
 } as const
 
@@ -24,17 +25,25 @@ for (const version of [3, 4, 5, 6, 7] as const)
   holdToContract(
     { describe, it },
     `que ${version}`,
-    async () => await inNewDatabase(version),
+    async () => await inOwnDatabase(version),
     version === 3 ? { ...lacks, listen: 'version 3 notifies nobody' } : lacks,
     guestContract,
   )
 
-/** A store in a database of its own: advisory locks know no schemas. */
-async function inNewDatabase(version: QueVersion): Promise<Fixture> {
-  const name = `que_contract_${process.pid}_${++made}`
-  await execute(url, `create database ${name}`)
+const free = new Map<QueVersion, string[]>()
+afterAll(async () => {
+  for (const name of [...free.values()].flat()) await execute(url, `drop database ${name} with (force)`)
+})
+
+/** A store in a database of its own, as advisory locks know no schemas: a new one, or one that was used and emptied. */
+async function inOwnDatabase(version: QueVersion): Promise<Fixture> {
+  const used = free.get(version)?.pop()
+  const name = used ?? `que_contract_${process.pid}_${++made}`
   const own = Object.assign(new URL(url), { pathname: `/${name}` }).href
-  await execute(own, queSchema(version))
+  if (used === undefined) {
+    await execute(url, `create database ${name}`)
+    await execute(own, queSchema(version))
+  }
   const open: { close(): unknown }[] = []
   return {
     store: await QueStore.open(`que:${own}`),
@@ -55,7 +64,8 @@ async function inNewDatabase(version: QueVersion): Promise<Fixture> {
     },
     close: async () => {
       for (const one of open) await one.close()
-      await execute(url, `drop database ${name} with (force)`)
+      await execute(own, 'truncate que_jobs restart identity')
+      free.set(version, [...(free.get(version) ?? []), name])
     },
   }
 }
