@@ -29,7 +29,8 @@ export type OpenOptions = CommonOptions &
   SchemeOptions['sqlite'] &
   SchemeOptions['postgres'] &
   SchemeOptions['redis'] &
-  SchemeOptions['que']
+  SchemeOptions['que'] &
+  SchemeOptions['backlite']
 
 /** The options that go with a source: those of its URL's scheme where TypeScript can read it. */
 export type OptionsFor<S> = S extends readonly (infer One)[]
