@@ -7,7 +7,7 @@ const free = '(claimed_at is null or claimed_at < ?)'
 const ofQueues = 'and queue in (select value from json_each(?))'
 
 /** Takes rows of some queues alone, or of all. */
-type OfSome = (some) => string
+type OfSome = (some: boolean) => string
 
 interface Statements {
   readonly insert: string
