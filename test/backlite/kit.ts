@@ -1,13 +1,12 @@
-import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 
 import { onTestFinished } from 'vitest'
 
-import { type Jobs, open } from '../../src/index.ts'
+import { type Jobs, open, type OpenOptions } from '../../src/index.ts'
 import { BackliteStore, type BackliteOptions } from '../../src/stores/backlite/index.ts'
 import { install } from '../../src/stores/backlite/schema.ts'
 import { ManualClock } from '../../src/testing/index.ts'
-import { newFile } from '../sqlite/kit.ts'
+import { type Handle, newFile } from '../sqlite/kit.ts'
 
 /** The instant at which tests begin whose clock is in their hands. */
 export const T = Date.UTC(2026, 10, 27)
@@ -23,21 +22,21 @@ export type Table = 'backlite_tasks' | 'backlite_tasks_completed'
 /** A file with the tables of backlite, and a connection of nobody's to look at them. */
 export interface Backlite {
   readonly file: string
-  readonly db: DatabaseSync
+  readonly db: Handle
   store(options?: Omit<BackliteOptions, 'file'>): BackliteStore
   /** For the length of the test; nobody else works the file, if nothing else is said. */
-  jobs(options?: Omit<BackliteOptions, 'file'> & { readonly clock?: ManualClock }): Promise<Jobs>
+  jobs(options?: Omit<OpenOptions, 'clock'> & { readonly clock?: ManualClock }): Promise<Jobs>
   /** All rows by id, every column with its type. */
   rows(table?: Table): readonly Cells[]
   /** The values alone. */
   values(table?: Table): readonly Readonly<Record<string, unknown>>[]
 }
 
-/** A new file as a Go program makes it, in WAL mode, or one that is there. */
-export function newBacklite(file: string = newFile()): Backlite {
-  const isNew = !existsSync(file)
-  const db = connect(file)
-  if (isNew) db.exec(`pragma journal_mode = wal; ${install}`)
+/** A file as a Go program makes it, in WAL mode, or one that is there. */
+export function newBacklite(file: string = newFile(), driver: (file: string) => Handle = connect): Backlite {
+  const db = driver(file)
+  db.exec(`pragma journal_mode = wal; ${install}`)
+  onTestFinished(() => db.close())
   const rows = (table: Table = 'backlite_tasks'): readonly Cells[] => cells(db, table)
   return {
     file,
@@ -72,15 +71,16 @@ export function connect(file: string): DatabaseSync {
   return db
 }
 
-function cells(db: DatabaseSync, table: Table): readonly Cells[] {
+function cells(db: Handle, table: Table): readonly Cells[] {
   const names = db
     .prepare('select name from pragma_table_info(?)')
     .all(table)
-    .map(({ name }) => String(name))
+    .map((row) => String((row as { name: unknown }).name))
   const columns = names.map((name) => `"${name}", typeof("${name}") as "type of ${name}"`)
   return db
     .prepare(`select ${columns.join(', ')} from ${table} order by id`)
     .all()
+    .map((one) => one as Readonly<Record<string, unknown>>)
     .map((row) =>
       Object.fromEntries(
         names.map((name) => {

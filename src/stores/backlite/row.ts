@@ -9,7 +9,7 @@ import { toPayload } from './payload.ts'
 export const never: Instant = 8_640_000_000_000_000
 
 /** A whole number of a column, within what a number of ours can hold. */
-function whole(column: string): string {
+export function whole(column: string): string {
   return `min(max(${column}, ${-never}), ${never})`
 }
 

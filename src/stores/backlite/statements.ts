@@ -1,4 +1,4 @@
-import { finishedColumns, waitingColumns } from './row.ts'
+import { finishedColumns, waitingColumns, whole } from './row.ts'
 
 /** What nobody has: the parameter is the time before which a claim is over. */
 const free = '(claimed_at is null or claimed_at < ?)'
@@ -51,13 +51,13 @@ export const statements: Statements = {
 
   /** When the next task falls due: now, [queues]. Index backlite_tasks_wait_until. */
   nextDue: (some) => `
-    select wait_until from backlite_tasks
+    select ${whole('wait_until')} from backlite_tasks
     where wait_until is not null and wait_until > ? and claimed_at is null ${some ? ofQueues : ''}
     order by wait_until limit 1`,
 
   /** The oldest claim of others: the ids of our own, [queues]. */
   oldestClaim: (some) => `
-    select min(claimed_at) from backlite_tasks
+    select ${whole('min(claimed_at)')} from backlite_tasks
     where claimed_at is not null and id not in (select value from json_each(?)) ${some ? ofQueues : ''}`,
 
   /** now, id */
@@ -103,7 +103,7 @@ export const statements: Statements = {
   /** queue, state, count, the earliest due time of those that wait */
   stats: `
     select queue, iif(claimed_at is null, 'pending', 'running') as state, count(*),
-      min(coalesce(wait_until, created_at)) filter (where claimed_at is null)
+      ${whole('min(coalesce(wait_until, created_at)) filter (where claimed_at is null)')}
     from backlite_tasks group by 1, 2
     union all
     select queue, iif(error is null, 'completed', 'failed'), count(*), null from backlite_tasks_completed group by 1, 2
