@@ -198,7 +198,10 @@ function resolve<In>(options: TaskPolicy<In>): ResolvedPolicy {
   if (options.concurrencyKey !== undefined) expectFunction(options.concurrencyKey, 'concurrencyKey')
   return {
     queue: options.queue === undefined ? 'default' : expectName(options.queue, 'queue', 255, 0),
-    maxAttempts: options.maxAttempts === undefined ? 5 : expectWhole(options.maxAttempts, 'maxAttempts', 1, 10_000),
+    maxAttempts:
+      options.maxAttempts === undefined
+        ? defaultMaxAttempts
+        : expectWhole(options.maxAttempts, 'maxAttempts', 1, 10_000),
     backoff: options.backoff === undefined ? defaultBackoff : toBackoff(options.backoff),
     timeoutMs: options.timeout === undefined ? undefined : toMs(options.timeout, 'timeout', 1),
     retention: options.retention === undefined ? defaultRetention : toRetention(options.retention),
@@ -210,6 +213,9 @@ function resolve<In>(options: TaskPolicy<In>): ResolvedPolicy {
     said: new Set(ruled.filter((name) => options[name] !== undefined)),
   }
 }
+
+/** How many attempts a job has whose task says nothing. */
+export const defaultMaxAttempts = 5
 
 /** The options for which a store may have a rule of its own. */
 const ruled = ['queue', 'priority', 'maxAttempts', 'backoff', 'retention'] as const
