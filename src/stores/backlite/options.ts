@@ -1,6 +1,6 @@
 import { type Duration, toMs } from '../../core/duration.ts'
 import { UsageError } from '../../core/errors.ts'
-import { expectFunction, expectKnown, expectName, expectOneOf, show } from '../../core/expect.ts'
+import { expectFunction, expectKnown, expectName, expectOneOf } from '../../core/expect.ts'
 import type { SqliteHandle } from '../sqlite-file/connection.ts'
 import type { FileSettings } from '../sqlite-file/file.ts'
 
@@ -43,7 +43,7 @@ export const backliteOptionNames: readonly string[] = [
 ]
 
 /** What a URL may say behind a question mark. */
-const urlNames = ['dispatcher', 'releaseAfter', 'busyTimeout']
+export const urlNames: readonly string[] = ['dispatcher', 'releaseAfter', 'busyTimeout']
 
 /** @throws UsageError naming the option that is not as it should be */
 export function backliteSettings(options: BackliteOptions): BackliteSettings {
@@ -61,27 +61,4 @@ export function backliteSettings(options: BackliteOptions): BackliteSettings {
     driver: options.driver,
     allowUnsafeSqlite: options.allowUnsafeSqlite ?? false,
   }
-}
-
-/**
- * The options that a URL stands for: `backlite:app.db`, `backlite:/abs/app.db?dispatcher=stopped&releaseAfter=1m`. One given beside it must not
- * contradict it.
- * @throws UsageError for a URL without a file, or with a parameter that nobody knows
- */
-export function urlOptions(url: string, options: Omit<BackliteOptions, 'file'>): BackliteOptions {
-  const [path = '', ...rest] = url.slice(url.indexOf(':') + 1).split('?')
-  if (path === '' || path === '//')
-    throw new UsageError(`Expected the path of a file after backlite:, got ${show(url)}`)
-  const file = path.startsWith('///') ? path.slice(2) : path
-  const parameters = [...new URLSearchParams(rest.join('?'))]
-  const said: Record<string, string> = {}
-  const given: Readonly<Record<string, unknown>> = { ...options }
-  for (const [name, value] of parameters) {
-    if (said[name] !== undefined) throw new UsageError(`The URL says \`${name}\` more than once`)
-    said[name] = value
-    if (given[name] !== undefined && given[name] !== value)
-      throw new UsageError(`The URL says ${name}=${value}, the options say ${show(given[name])}. Say it once`)
-  }
-  expectKnown(said, urlNames, 'the URL')
-  return { ...options, ...said, file }
 }

@@ -24,10 +24,11 @@ import type {
 } from '../../store.ts'
 import type { Connection, SqliteHandle } from '../sqlite-file/connection.ts'
 import { type Durability, SqliteFile } from '../sqlite-file/file.ts'
+import { fileUrlOptions } from '../sqlite-file/url.ts'
 import { Uuids } from './ids.ts'
 import { type Lease, Leases } from './leases.ts'
 import { listQuery, toQueueStats } from './looking.ts'
-import { type BackliteOptions, type BackliteSettings, backliteSettings, urlOptions } from './options.ts'
+import { type BackliteOptions, type BackliteSettings, backliteSettings, urlNames } from './options.ts'
 import { refusal } from './payload.ts'
 import { report } from './report.ts'
 import { capabilities, rules, whyNotWorked } from './rules.ts'
@@ -66,7 +67,7 @@ export class BackliteStore implements Store<SqliteHandle> {
 
   /** Of a URL: `backlite:app.db?dispatcher=stopped`. @throws UsageError */
   static open(url: string, options: Omit<BackliteOptions, 'file'> = {}): BackliteStore {
-    return new BackliteStore(urlOptions(url, options))
+    return new BackliteStore(fileUrlOptions(url, options, urlNames))
   }
 
   /** What `Install` of backlite does: makes its tables where there are none. A file that is new is put into WAL mode. */
