@@ -2,11 +2,10 @@ import { expect, it } from 'vitest'
 
 import { open, task } from '../../src/index.ts'
 import { cli } from '../postgres/cli-kit.ts'
-import { newFile } from '../sqlite/kit.ts'
 import { save } from './foreign.ts'
 import { connect, newBacklite, textOf } from './kit.ts'
 
-it('jobferry adopt moves what waits, once, and leaves what somebody has', async () => {
+it('jobferry adopt moves what waits, once, into tables of ours in the same file, and leaves what somebody has', async () => {
   const backlite = newBacklite()
   const from = await backlite.jobs()
   const held = task<{ To: string }>({ name: 'held' })
@@ -18,7 +17,7 @@ it('jobferry adopt moves what waits, once, and leaves what somebody has', async 
     .prepare('insert into backlite_tasks (id, created_at, queue, task, attempts) values (?, ?, ?, ?, 7)')
     .run('big', 0, 'mail', Buffer.from('{"N":9007199254740993}\n'))
 
-  const target = `sqlite:${newFile()}`
+  const target = `sqlite:${backlite.file}`
   const refused = await cli(target, 'adopt', `backlite:${backlite.file}`)
   expect(refused).toMatchObject({ code: 2, out: '' })
   expect(refused.err).toContain('a dispatcher of backlite may be running')
@@ -44,8 +43,9 @@ it('jobferry adopt moves what waits, once, and leaves what somebody has', async 
   ])
   expect(jobs.map(({ payload }) => payload)).toMatchObject([{}, { To: 'eve' }, { To: '<ada>' }])
   expect(jobs[2]?.runAt).toBe(later)
-  const file = target.slice('sqlite:'.length)
-  const payloads = connect(file).prepare('select payload from jobferry_job').all() as { payload: string | Uint8Array }[]
+  const payloads = connect(backlite.file).prepare('select payload from jobferry_job').all() as {
+    payload: string | Uint8Array
+  }[]
   expect(payloads.map(({ payload }) => (typeof payload === 'string' ? payload : textOf(payload)))).toContain(
     '{"N":9007199254740993}',
   )
