@@ -102,6 +102,9 @@ export const guestEnding: readonly Case[] = [
       const job = await run(fixture.store)
       const other = await another(fixture)
       deepStrictEqual(await write(other, [succeed(job), failAgain(job)]), [false, false])
+      const seen = there(await read(other, job))
+      deepStrictEqual(await write(other, [succeed(seen)]), [false])
+      deepStrictEqual(await write(other, [failAgain(seen)]), [false])
       deepStrictEqual(await write(other, [remove({ ...job, state: 'pending', lease: undefined })]), [false])
       await put(fixture.store, succeed(job))
     },
