@@ -10,7 +10,7 @@ process.once('disconnect', () => process.exit(1))
 
 const ledger = new DatabaseSync(ledgerFile, { timeout: 10_000 })
 ledger.exec('pragma synchronous = off')
-const jobs = await open(`backlite:${file}`, { logger: false, dispatcher: 'stopped', releaseAfter: '2s' })
+const jobs = await open(`backlite:${file}`, { logger: false, dispatcher: 'stopped', releaseAfter: '3s' })
 const tick = task<{ N: number }>({ name: 'tick', maxAttempts: 50 })
 jobs.work(
   [
@@ -18,6 +18,6 @@ jobs.work(
       await witnessed(ledger, N, process.pid, `ours ${process.pid}`, async () => await wait(N % 7))
     }),
   ],
-  { concurrency: 10, lease: '2s' },
+  { concurrency: 10, lease: '3s' },
 )
 process.send?.('ready')

@@ -90,7 +90,7 @@ export class Session {
     return writes.map((write) => {
       const { before } = write
       const current = this.get(before.id)
-      if (current !== undefined && !refused.has(before.id) && same(before, current)) {
+      if (current !== undefined && !refused.has(before.id) && this.#may(before, current)) {
         this.#put(write, now)
         return { ok: true }
       }
@@ -106,6 +106,18 @@ export class Session {
 
   release({ job, claimedAt }: Lease): void {
     this.#connection.sql(statements.release).run(job.id, claimedAt, job.attempt)
+  }
+
+  /** Whether the row is as a write was decided on, and ours to change: what runs is its holder's, which its lease says. */
+  #may(before: Job, current: Job): boolean {
+    if (before.state !== current.state || before.lease !== current.lease || before.attempt !== current.attempt)
+      return false
+    if (before.state === 'running') return this.#leases.of(before) !== undefined
+    return (
+      before.runAt === current.runAt &&
+      before.startedAt === current.startedAt &&
+      samePayload(before.payload, current.payload)
+    )
   }
 
   #put(write: Write, now: Instant): void {
@@ -171,16 +183,4 @@ function waiting(job: Job): Job {
   if (job.state === 'pending') return job
   const maxAttempts = Math.max(job.maxAttempts, job.attempt + 1)
   return { ...job, state: 'pending', lease: undefined, leaseUntil: undefined, maxAttempts }
-}
-
-/** Whether a decision on one row holds for the other. Of a row that we hold, the lease says it. */
-function same(before: Job, current: Job): boolean {
-  if (before.state !== current.state || before.lease !== current.lease || before.attempt !== current.attempt)
-    return false
-  if (before.state === 'running') return true
-  return (
-    before.runAt === current.runAt &&
-    before.startedAt === current.startedAt &&
-    samePayload(before.payload, current.payload)
-  )
 }

@@ -253,7 +253,8 @@ export class BackliteStore implements Store<SqliteHandle> {
 
   #applyIn(tx: SqliteHandle, writes: readonly Write[], now: Instant): readonly WriteResult[] {
     const results = this.#inTx(tx, (session) => session.apply(writes, now))
-    for (const [i, { before }] of writes.entries()) if (results[i]?.ok === true) this.#leases.complete(before.id)
+    for (const [i, { before }] of writes.entries())
+      if (results[i]?.ok === true && this.#leases.of(before) !== undefined) this.#leases.complete(before.id)
     return results
   }
 
