@@ -36,7 +36,9 @@ export interface Backlite {
 export function newBacklite(file: string = newFile(), driver: (file: string) => Handle = connect): Backlite {
   const db = driver(file)
   db.exec(`pragma journal_mode = wal; ${install}`)
-  onTestFinished(() => db.close())
+  onTestFinished(() => {
+    if (!('isOpen' in db) || db.isOpen === true) db.close()
+  })
   const rows = (table: Table = 'backlite_tasks'): readonly Cells[] => cells(db, table)
   return {
     file,

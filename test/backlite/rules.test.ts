@@ -272,9 +272,11 @@ describe('opening', () => {
 })
 
 describe('bells', () => {
-  it('ring for what a Go program adds, at once', async () => {
+  it('ring for what a Go program adds, at once, also where it has closed the file in the meantime', async () => {
     const backlite = newBacklite()
-    const jobs = await backlite.jobs()
+    backlite.db.close()
+    expect(existsSync(`${backlite.file}-wal`)).toBe(false)
+    const jobs = await backlite.jobs({ migrate: false })
     const done = next(jobs, 'completed')
     jobs.work([mail.handle(() => undefined)], { poll: '10m' })
     save(connect(backlite.file), [{ queue: 'mail', task: { To: '<ada>' } }])

@@ -152,6 +152,7 @@ export class BackliteStore implements Store<SqliteHandle> {
 
   apply(writes: readonly Write[], now: Instant, tx?: SqliteHandle): Awaitable<readonly WriteResult[]> {
     expectFaultless(writes.flatMap(({ after }) => after ?? []))
+    if (writes.some(({ after }) => after?.state === 'running')) throw new UnsupportedError('cancel', this.name)
     if (writes.some(({ before }) => !finished(before.state))) this.#expectWorked(0)
     if (writes.length === 0) return []
     if (tx !== undefined) return this.#applyIn(tx, writes, now)
