@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { capabilities, type Capability } from '../src/core/capability.ts'
 import { MemoryStore } from '../src/stores/memory/index.ts'
 import { PostgresStore } from '../src/stores/postgres/index.ts'
+import { capabilities as backliteCapabilities } from '../src/stores/backlite/rules.ts'
 import { capabilitiesOf } from '../src/stores/que/format.ts'
 import { redisCapabilities } from '../src/stores/redis/capabilities.ts'
 import { SqliteStore } from '../src/stores/sqlite/index.ts'
@@ -37,8 +38,12 @@ const stores = [sqlite, postgres, { name: 'redis', capabilities: redisCapabiliti
   (store) => store !== undefined,
 )
 
-/** That of Que is known without a database to open. */
-const columns = [...stores, { name: 'que', capabilities: capabilitiesOf(true) }]
+/** Those of the guests are known without a database to open. */
+const columns = [
+  ...stores,
+  { name: 'que', capabilities: capabilitiesOf(true) },
+  { name: 'backlite', capabilities: backliteCapabilities },
+]
 
 const rows = capabilities.map((capability) => {
   const cells = columns.map((store) => (store.capabilities.has(capability) ? 'yes' : 'no'))

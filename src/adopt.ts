@@ -2,6 +2,7 @@ import type { Ids } from './core/id.ts'
 import type { Instant, Job } from './core/job.ts'
 import { remove } from './core/lifecycle.ts'
 import type { Store } from './store.ts'
+import { defaultMaxAttempts } from './task.ts'
 
 /** Whose waiting jobs are moved, and into which store. */
 export interface Adoption {
@@ -112,14 +113,14 @@ function originalOf(copy: Job): string {
 }
 
 /** The job as the target would have it, but ended. */
-function copyOf(job: Job, { source, now, ids }: Adoption): Job {
+function copyOf(job: Job, { from, source, now, ids }: Adoption): Job {
   const at = now()
   return {
     ...job,
     id: ids(at),
     queue: job.queue === '' ? 'default' : job.queue,
     state: 'cancelled',
-    maxAttempts: Math.min(job.maxAttempts, Math.max(mostAttempts, job.attempt + 1)),
+    maxAttempts: attemptsOf(job, from),
     rev: 0,
     finishedAt: at,
     forgetAt: undefined,
@@ -128,6 +129,12 @@ function copyOf(job: Job, { source, now, ids }: Adoption): Job {
     parent: markOf(source),
     result: JSON.stringify(job.id),
   }
+}
+
+/** Where a format keeps none, its rule may be fewer than any job has here whose task says nothing. */
+function attemptsOf({ attempt, maxAttempts }: Job, { rules }: Store<unknown>): number {
+  const least = rules === undefined || rules.keepsAttempts === true ? 0 : defaultMaxAttempts
+  return Math.min(Math.max(maxAttempts, least), Math.max(mostAttempts, attempt + 1))
 }
 
 function goneOver(copy: Job): Job {

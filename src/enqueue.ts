@@ -44,7 +44,7 @@ export function prepare(
     const job: Job = {
       id: ids(now),
       task: task.name,
-      queue: options.queue === undefined ? task.queue : expectName(options.queue, 'queue', 255, 0),
+      queue: options.queue === undefined ? policy.queue : expectName(options.queue, 'queue', 255, 0),
       state: 'pending',
       priority: options.priority === undefined ? policy.priority : expectPriority(options.priority),
       runAt: toRunAt(options, now),

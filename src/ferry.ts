@@ -43,7 +43,7 @@ export class Ferry {
 
   /** What holds for a task in this store. */
   policyOf(task: AnyTask): ResolvedPolicy {
-    return underRules(task.policy, this.store.rules)
+    return underRules(task.name, task.policy, this.store.rules)
   }
 
   /** What follows a run of a task that was enqueued or worked here, or of any where the store has rules of its own. */
@@ -84,6 +84,12 @@ export class Ferry {
   expectCapability(capability: Capability): void {
     this.expectOpen()
     if (!this.store.capabilities.has(capability)) throw new UnsupportedError(capability, this.store.name)
+  }
+
+  /** @throws UsageError when no job of the store can be worked as things stand */
+  expectWork(leaseMs: number): void {
+    const reason = this.store.refusesWork?.(leaseMs)
+    if (reason !== undefined) throw new UsageError(`The ${this.store.name} store works no job here: ${reason}`)
   }
 
   /**

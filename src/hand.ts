@@ -38,6 +38,7 @@ export class Hand {
     const waitMs = options.wait === undefined ? 0 : toMs(options.wait, 'wait')
     const queues = options.queue === undefined ? undefined : [expectName(options.queue, 'queue', 255, 0)]
     const tasks = options.tasks === undefined ? undefined : new Map(options.tasks.map((task) => [nameOf(task), limit]))
+    this.#ferry.expectWork(forMs)
     const { clock } = this.#ferry
     const end = clock.now() + waitMs
     let rung = (): void => undefined

@@ -235,10 +235,10 @@ export class Jobs {
 
   /**
    * Moves the jobs that wait in another store (a guest, as a rule) here, whether due or not, with their queue, task, payload, priority, time and
-   * attempts; `''`, the queue of old Que tables, becomes `default`. Workers on both sides may run meanwhile: a job that somebody over there
+   * attempts (where the format keeps none, at least those of a task that says nothing); `''`, the queue of old Que tables, becomes `default`. Workers on both sides may run meanwhile: a job that somebody over there
    * takes first is left to them. Running and finished jobs stay where they are. One adoption of a source at a time; if one is broken off, what
    * it had in hand shows here as cancelled until it is called again. A job that was in hand then, and was done over there before that, runs again.
-   * @throws UsageError when this store is a guest itself, or the other is this one · UnsupportedError when the other cannot list its jobs · StoreError
+   * @throws UsageError when this store is a guest itself, or the other is this one, or may not be worked · UnsupportedError when the other cannot list its jobs · StoreError
    */
   async adopt(from: Jobs, options: AdoptOptions): Promise<Adopted> {
     this.#ferry.expectOpen()
@@ -256,6 +256,7 @@ export class Jobs {
     if (task !== undefined) expectName(task, 'task')
     expectFunction(onMoved, 'onMoved')
     const source = expectName(options.source, 'source', 200)
+    from.#ferry.expectWork(0)
     return await adopt({
       from: from.#ferry.store,
       to: store,

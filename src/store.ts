@@ -30,6 +30,11 @@ export interface Store<Tx = never> {
   readonly rules?: Rules
   /** For a guest: why its format cannot hold a job, `undefined` if it can. Asked before any I/O, so that one bad enqueue spoils no other. */
   refusal?(job: Job): string | undefined
+  /**
+   * For a guest: why nothing can be worked as things stand, for leases of so many milliseconds; `undefined` if it can. Asked before any I/O, when
+   * a worker is made and before jobs are taken by hand.
+   */
+  refusesWork?(leaseMs: number): string | undefined
 
   /** Makes or updates the tables. Idempotent, and safe from many processes at once. */
   migrate(): Awaitable<void>
@@ -167,8 +172,12 @@ export interface Finding {
 export interface Rules {
   readonly priority: number
   readonly maxAttempts: number
+  /** Whether a row has the attempts of its job: those then hold wherever it is worked, and an enqueue may ask for its own. Default false. */
+  readonly keepsAttempts?: boolean
   readonly backoff: BackoffFunction
   readonly retention: RetentionPolicy
+  /** The queue of a task that has named none, where that is not `default`. */
+  readonly queueOf?: (task: string) => string
 }
 
 /** Jobs and writes that are stored all together or not at all. */

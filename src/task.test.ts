@@ -18,6 +18,7 @@ describe('task', () => {
       name: 'a',
       queue: 'default',
       policy: {
+        queue: 'default',
         maxAttempts: 5,
         backoff: defaultBackoff,
         said: new Set(),

@@ -81,6 +81,7 @@ export type EnqueueArgs<In, Options = EnqueueOptions> = undefined extends In
 
 /** A task's policy with every default filled in. Times in milliseconds. */
 export interface ResolvedPolicy {
+  readonly queue: string
   readonly maxAttempts: number
   readonly backoff: BackoffPolicy | BackoffFunction
   readonly timeoutMs: number | undefined
@@ -89,7 +90,7 @@ export interface ResolvedPolicy {
   readonly concurrency: number
   readonly unique: ((payload: unknown) => UniqueOption | undefined) | undefined
   readonly concurrencyKey: ((payload: unknown) => string | undefined) | undefined
-  /** Which of its priority, attempts, backoff and retention the task has said itself; the others are defaults, and give way to a store's own rules. */
+  /** Which of its queue, priority, attempts, backoff and retention the task has said itself; the others are defaults, and give way to a store's own rules. */
   readonly said: ReadonlySet<string>
 }
 
@@ -120,12 +121,11 @@ export function task<In, Out, Result>(
 ): Task<In, Out> | HandledTask<In, Out, Result> {
   expectKnown(options, optionNames, 'task()')
   const name = expectName(options.name, 'name')
-  const queue = options.queue === undefined ? 'default' : expectName(options.queue, 'queue', 255, 0)
   const policy = resolve(options)
   const parse = parser(name, options.payload)
   const declared: Task<In, Out> = {
     name,
-    queue,
+    queue: policy.queue,
     policy,
     with: (payload?: unknown, enqueueOptions: EnqueueOptions = {}) => ({
       task: declared,
@@ -197,7 +197,11 @@ function resolve<In>(options: TaskPolicy<In>): ResolvedPolicy {
   if (options.unique !== undefined) expectFunction(options.unique, 'unique')
   if (options.concurrencyKey !== undefined) expectFunction(options.concurrencyKey, 'concurrencyKey')
   return {
-    maxAttempts: options.maxAttempts === undefined ? 5 : expectWhole(options.maxAttempts, 'maxAttempts', 1, 10_000),
+    queue: options.queue === undefined ? 'default' : expectName(options.queue, 'queue', 255, 0),
+    maxAttempts:
+      options.maxAttempts === undefined
+        ? defaultMaxAttempts
+        : expectWhole(options.maxAttempts, 'maxAttempts', 1, 10_000),
     backoff: options.backoff === undefined ? defaultBackoff : toBackoff(options.backoff),
     timeoutMs: options.timeout === undefined ? undefined : toMs(options.timeout, 'timeout', 1),
     retention: options.retention === undefined ? defaultRetention : toRetention(options.retention),
@@ -210,8 +214,11 @@ function resolve<In>(options: TaskPolicy<In>): ResolvedPolicy {
   }
 }
 
+/** How many attempts a job has whose task says nothing. */
+export const defaultMaxAttempts = 5
+
 /** The options for which a store may have a rule of its own. */
-const ruled = ['priority', 'maxAttempts', 'backoff', 'retention'] as const
+const ruled = ['queue', 'priority', 'maxAttempts', 'backoff', 'retention'] as const
 
 /** Forgets the payload's type: the entry that reaches it was made by the same task. */
 function ofPayload<T>(make: ((payload: never) => T) | undefined): ((payload: unknown) => T) | undefined {

@@ -88,7 +88,7 @@ export class Worker {
   #stopping: Promise<boolean> | undefined
   #hasten: ((graceMs: number) => void) | undefined
 
-  /** @throws UsageError for bad options, a task twice, or a task without a handler */
+  /** @throws UsageError for bad options, a task twice, or a task without a handler, and where the store's jobs cannot be worked */
   constructor(ferry: Ferry, tasks: readonly AnyHandledTask[], options: WorkOptions, owner: WorkerOwner) {
     expectKnown(options, optionNames, 'work()')
     const leaseMs = options.lease === undefined ? 30_000 : toMs(options.lease, 'lease', 1_000)
@@ -97,6 +97,7 @@ export class Worker {
       options.concurrency === undefined ? 10 : expectWhole(options.concurrency, 'concurrency', 1, 100_000)
     const queues = options.queues?.map((queue) => expectName(queue, 'queues', 255, 0))
     const { store, clock, events } = ferry
+    ferry.expectWork(leaseMs)
     this.#ferry = ferry
     this.#owner = owner
     this.#listens = options.listen ?? true

@@ -1,5 +1,6 @@
 import type { Ids } from '../core/id.ts'
 import type { Instant, Job } from '../core/job.ts'
+import type { Outcome } from '../core/lifecycle.ts'
 import type { Store } from '../store.ts'
 import type { Clock } from './clock.ts'
 import type { Definition } from './definition.ts'
@@ -29,6 +30,15 @@ const leftForMs = 50
 
 /** After so long without a free hand, jobs that were claimed ahead are given back for others to run. */
 const patienceMs = 250
+
+/** What a job comes to whose workers have died in every attempt it had. */
+const usedUp: Outcome = {
+  kind: 'failed',
+  error: new Error(
+    'No attempt is left: the lease of the last one ran out, since its worker died, hung, or could not reach the store',
+  ),
+  remaining: 0,
+}
 
 /**
  * Moves jobs from the store to handlers and their ends back, for one worker: each exchange with the store settles what has ended and
@@ -247,6 +257,8 @@ export class Producer {
     const definition = definitions.get(held.job.task)
     // We may have waited for the store, or stood still, for longer than the lease: somebody else may have the job by now.
     if (definition === undefined || (held.job.leaseUntil ?? 0) <= clock.now()) return this.#release(held)
+    // Only formats of other queues give such a job: they take it from the dead again and again, and leave the attempts to whoever knows them.
+    if (held.job.attempt > held.job.maxAttempts) return this.#endUnrun(held, usedUp)
     this.#running++
     const waitedMs = Math.max(0, clock.now() - held.job.runAt)
     this.tally.started(held.job.task, waitedMs)
@@ -266,9 +278,13 @@ export class Producer {
   }
 
   #release(held: Held): void {
+    this.#endUnrun(held, { kind: 'released' })
+  }
+
+  #endUnrun(held: Held, outcome: Outcome): void {
     held.ended = true
     this.#freed(held)
-    this.#settler.add(held, { kind: 'released' })
+    this.#settler.add(held, outcome)
     this.#plan()
   }
 

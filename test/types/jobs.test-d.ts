@@ -211,6 +211,11 @@ describe('opening', () => {
     void open('memory:', { logger: false })
     void open(['postgres://a/db', 'postgres://b/db'], { schema: 'jobs', shardBy: () => 0 })
     void open({} as Store, { logger: false })
+    void open('backlite:app.db', { dispatcher: 'stopped', releaseAfter: '1m', busyTimeout: '5s' })
+    // @ts-expect-error -- no such word
+    void open('backlite:app.db', { dispatcher: 'off' })
+    // @ts-expect-error -- of backlite alone
+    void open('sqlite:app.db', { dispatcher: 'stopped' })
     // @ts-expect-error -- of SQLite alone
     void open('postgres://host/db', { busyTimeout: '5s' })
     // @ts-expect-error -- of PostgreSQL alone

@@ -1,8 +1,11 @@
 import type { Capability } from '../../core/capability.ts'
 import type { Awaitable, OwnTransaction, Store } from '../../store.ts'
 
-/** A capability, or `another`: several stores can be open on the same jobs. */
-export type Need = Capability | 'another'
+/**
+ * A capability, or `another`: several stores can be open on the same jobs. Of formats of other queues also `queues`: a queue can hold jobs of
+ * several tasks; and `failures`: the last failure of a job that waits for its next attempt is kept.
+ */
+export type Need = Capability | 'another' | 'queues' | 'failures'
 
 /** One promise of `store.ts`, and the program that holds a store to it. */
 export interface Case {

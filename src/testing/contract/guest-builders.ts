@@ -1,13 +1,14 @@
 import { ok } from 'node:assert/strict'
 
 import type { Job } from '../../core/job.ts'
+import type { Write } from '../../core/lifecycle.ts'
 import type { Store } from '../../store.ts'
-import { aJob, offer, only, take, there } from './builders.ts'
+import { aJob, fail, offer, only, take, there } from './builders.ts'
 import type { Fixture } from './case.ts'
 
-/** A job that every format can hold. */
+/** A job that every format can hold: in some, a queue is what a task is, so it is called as its task is. */
 export function guestJob(given: Partial<Job> = {}): Job {
-  return aJob({ payload: '["ada",1]', ...given })
+  return aJob({ payload: '["ada",1]', queue: given.task ?? 'mail', ...given })
 }
 
 /** Adds jobs, and gives them with the ids that they were given. */
@@ -25,6 +26,11 @@ export async function addJob(store: Store<unknown>, given: Partial<Job> = {}): P
 export async function run(store: Store<unknown>, given: Partial<Job> = {}): Promise<Job> {
   const job = await addJob(store, given)
   return only(await take(store, { tasks: new Map([[job.task, 1]]), queues: [job.queue] }))
+}
+
+/** A failure that leaves an attempt: what a task says of its attempts is known to the worker alone. */
+export function failAgain(job: Job): Write {
+  return fail({ ...job, maxAttempts: job.attempt + 1 })
 }
 
 /** One more store on the same jobs. */

@@ -1,9 +1,9 @@
 import { deepStrictEqual, ok } from 'node:assert/strict'
 
 import { edit, remove } from '../../core/lifecycle.ts'
-import { ends, fail, ids, leaseMs, only, put, read, succeed, T, take, there, write } from './builders.ts'
+import { ends, ids, leaseMs, only, put, read, succeed, T, take, there, write } from './builders.ts'
 import type { Case } from './case.ts'
-import { addAll, addJob, another, facts, guestJob, run } from './guest-builders.ts'
+import { addAll, addJob, another, facts, failAgain, guestJob, run } from './guest-builders.ts'
 
 /** What becomes of a job of a guest: ends, renewals, and changes by others. */
 export const guestEnding: readonly Case[] = [
@@ -39,16 +39,28 @@ export const guestEnding: readonly Case[] = [
     },
   },
   {
-    promise: 'keeps a job that has failed for its next attempt: when due, its failure noted, the attempt used',
+    promise: 'keeps a job that has failed for its next attempt: when due, the attempt used',
     async run({ store }) {
       const job = await run(store)
-      await put(store, fail(job))
+      await put(store, failAgain(job))
       const waiting = there(await read(store, job))
       deepStrictEqual(facts(waiting), { ...facts(job), state: 'pending', attempt: 1, runAt: T + 5_000 })
-      ok(waiting.failures.at(-1)?.message.includes('smoke'))
       deepStrictEqual(await take(store, { now: T + 4_999 }), [])
       const again = only(await take(store, { now: T + 5_000 }))
       deepStrictEqual([again.id, again.attempt], [job.id, 2])
+    },
+  },
+  {
+    promise: 'notes the failure of a job that waits for its next attempt',
+    needs: ['failures'],
+    async run({ store }) {
+      const job = await run(store)
+      await put(store, failAgain(job))
+      ok(
+        there(await read(store, job))
+          .failures.at(-1)
+          ?.message.includes('smoke'),
+      )
     },
   },
   {
@@ -75,7 +87,7 @@ export const guestEnding: readonly Case[] = [
     promise: 'stores the end of a run once, and shows whoever comes second what is there',
     async run({ store }) {
       const job = await run(store)
-      await put(store, fail(job))
+      await put(store, failAgain(job))
       const waiting = await read(store, job)
       deepStrictEqual(await store.apply([succeed(job)], T), [{ ok: false, current: waiting }])
       const again = only(await take(store, { now: T + 5_000 }))
@@ -89,7 +101,10 @@ export const guestEnding: readonly Case[] = [
     async run(fixture) {
       const job = await run(fixture.store)
       const other = await another(fixture)
-      deepStrictEqual(await write(other, [succeed(job), fail(job)]), [false, false])
+      deepStrictEqual(await write(other, [succeed(job), failAgain(job)]), [false, false])
+      const seen = there(await read(other, job))
+      deepStrictEqual(await write(other, [succeed(seen)]), [false])
+      deepStrictEqual(await write(other, [failAgain(seen)]), [false])
       deepStrictEqual(await write(other, [remove({ ...job, state: 'pending', lease: undefined })]), [false])
       await put(fixture.store, succeed(job))
     },
@@ -136,6 +151,34 @@ export const guestEnding: readonly Case[] = [
       deepStrictEqual(await store.apply([edit(before, { priority: 4 })], T), [{ ok: false, current: after }])
       const running = only(await take(store, { now: T + 7 }))
       deepStrictEqual(await store.apply([edit(after, { priority: 4 })], T), [{ ok: false, current: running }])
+    },
+  },
+  {
+    promise: 'changes payload and time of a job that waits, unless somebody has since',
+    needs: ['schedule'],
+    async run({ store }) {
+      const job = await addJob(store)
+      const before = there(await read(store, job))
+      await put(store, edit(before, { payload: '["eve"]', runAt: T + 7 }))
+      const after = there(await read(store, job))
+      deepStrictEqual(facts(after), { ...facts(job), payload: '["eve"]', runAt: T + 7 })
+      deepStrictEqual(await store.apply([edit(before, { runAt: T + 8 })], T), [{ ok: false, current: after }])
+      const running = only(await take(store, { now: T + 7 }))
+      deepStrictEqual(await store.apply([edit(after, { runAt: T + 8 })], T), [{ ok: false, current: running }])
+    },
+  },
+  {
+    promise: 'removes a job that waits, unless somebody has it by now',
+    needs: ['another'],
+    async run(fixture) {
+      const { store } = fixture
+      const other = await another(fixture)
+      const before = there(await read(other, await addJob(store)))
+      const running = only(await take(store))
+      deepStrictEqual(await write(other, [remove(before)]), [false])
+      await put(store, ends(running, { kind: 'released' }))
+      deepStrictEqual(await write(other, [remove(before)]), [true])
+      deepStrictEqual(await take(store), [])
     },
   },
   {

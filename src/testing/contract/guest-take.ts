@@ -1,5 +1,6 @@
 import { deepStrictEqual, ok } from 'node:assert/strict'
 
+import type { Job } from '../../core/job.ts'
 import type { Store } from '../../store.ts'
 import { hostileNames, ids, leaseMs, read, succeed, T, take, there, write } from './builders.ts'
 import type { Case } from './case.ts'
@@ -16,20 +17,22 @@ export const guestTaking: readonly Case[] = [
     },
   },
   {
-    promise: 'gives each job an id of its own, and keeps its task, queue, payload, priority and due time',
+    promise: 'gives each job an id of its own, and keeps its task, payload and due time',
+    needs: ['schedule'],
     async run({ store }) {
       const jobs = [
-        guestJob({ task: 'mail', queue: 'main' }),
-        guestJob({ task: 'sms', queue: 'other', priority: 7, runAt: T + 1 }),
+        guestJob({ task: 'mail' }),
+        guestJob({ task: 'sms', runAt: T + 1 }),
         guestJob({ payload: '["ünïcode 🦉",{"a":[1,2.5,null,true]},"quote\\"s"]' }),
       ]
-      const added = await addAll(store, jobs)
-      deepStrictEqual(new Set(ids(added)).size, 3)
-      const found = (await store.get(ids(added))).map((job) => plain(job))
-      deepStrictEqual(
-        found,
-        jobs.map((job) => plain(job)),
-      )
+      await expectKept(store, jobs)
+    },
+  },
+  {
+    promise: 'keeps the queue of a job and its priority',
+    needs: ['priority', 'queues'],
+    async run({ store }) {
+      await expectKept(store, [guestJob({ queue: 'main' }), guestJob({ queue: 'other', priority: 7 })])
     },
   },
   {
@@ -114,7 +117,7 @@ export const guestTaking: readonly Case[] = [
       const stores = [fixture.store, await another(fixture), await another(fixture)]
       const added = await addAll(
         fixture.store,
-        Array.from({ length: 200 }, (_, n) => guestJob({ queue: `q${n % 3}`, task: n % 2 === 0 ? 'mail' : 'sms' })),
+        Array.from({ length: 200 }, (_, n) => guestJob({ task: `task ${n % 5}` })),
       )
       const taken: string[] = []
       const drain = async (store: Store<unknown>): Promise<void> => {
@@ -155,7 +158,7 @@ export const guestTaking: readonly Case[] = [
   },
   {
     promise: 'keeps that order over all queues, asked for by name or not',
-    needs: ['priority'],
+    needs: ['priority', 'queues'],
     async run({ store }) {
       const given = [3, 1, 2, 0].map((priority, n) => guestJob({ priority, queue: `q${n % 2}` }))
       const added = ids(await addAll(store, given))
@@ -164,7 +167,41 @@ export const guestTaking: readonly Case[] = [
     },
   },
   {
+    promise: 'takes what was due first, then what was added first',
+    needs: ['schedule'],
+    async run({ store }) {
+      const given = [{ runAt: T + 3 }, { runAt: T + 1 }, { runAt: T + 2, task: 'sms' }, { runAt: T + 1 }]
+      const added = ids(await addAll(store, given.map(guestJob)))
+      deepStrictEqual(
+        ids(await take(store, { now: T + 9 })),
+        [1, 3, 2, 0].map((n) => added[n]),
+      )
+    },
+  },
+  {
+    promise: 'takes only the tasks named, at most as many of each as may be',
+    async run({ store }) {
+      const added = ids(
+        await addAll(
+          store,
+          ['a', 'a', 'b', 'c', 'a'].map((task) => guestJob({ task })),
+        ),
+      )
+      const tasks = new Map([
+        ['a', 2],
+        ['b', 5],
+        ['none', 5],
+      ])
+      deepStrictEqual(ids(await take(store, { tasks, queues: ['b', 'none'] })), [added[2]])
+      deepStrictEqual(ids(await take(store, { tasks })), [added[0], added[1]])
+      deepStrictEqual(ids(await take(store, { tasks: new Map() })), [])
+      deepStrictEqual(ids(await take(store, { queues: [] })), [])
+      deepStrictEqual(ids(await take(store)), [added[3], added[4]])
+    },
+  },
+  {
     promise: 'takes only the tasks named, at most as many of each as may be, and only from the queues named',
+    needs: ['queues'],
     async run({ store }) {
       const given = [
         ['a', 'x'],
@@ -197,18 +234,22 @@ export const guestTaking: readonly Case[] = [
   },
   {
     promise: 'leaves what is not due yet, and says when the next of what was asked for is',
-    needs: ['schedule', 'priority'],
+    needs: ['schedule'],
     async run({ store }) {
+      const most = store.capabilities.has('priority') ? { first: -1, last: 9 } : { first: 0, last: 0 }
       const given = [
-        { runAt: T + 300, priority: -1 },
+        { runAt: T + 300, priority: most.first },
         { runAt: T + 100, task: 'sms' },
-        { runAt: T + 200, priority: 9 },
-        { runAt: T + 50, queue: 'other' },
+        { runAt: T + 200, priority: most.last },
+        { runAt: T + 50, task: 'other' },
       ]
       const added = ids(await addAll(store, given.map(guestJob)))
-      const tasks = new Map([['mail', 9]])
+      const tasks = new Map([
+        ['mail', 9],
+        ['sms', 9],
+      ])
       const claim = async (now: number) =>
-        await store.claim({ tasks, queues: ['main'], limit: 9, lease: `at ${now}`, until: now + leaseMs, now })
+        await store.claim({ tasks, queues: ['mail'], limit: 9, lease: `at ${now}`, until: now + leaseMs, now })
       deepStrictEqual(await claim(T), { jobs: [], nextRunAt: T + 200, settled: [] })
       deepStrictEqual((await claim(T + 199)).nextRunAt, T + 200)
       const due = await claim(T + 200)
@@ -218,3 +259,13 @@ export const guestTaking: readonly Case[] = [
     },
   },
 ]
+
+/** What is added is found again as it was given. */
+async function expectKept(store: Store<unknown>, jobs: readonly Job[]): Promise<void> {
+  const added = ids(await addAll(store, jobs))
+  deepStrictEqual(new Set(added).size, jobs.length)
+  deepStrictEqual(
+    (await store.get(added)).map((job) => plain(job)),
+    jobs.map((job) => plain(job)),
+  )
+}

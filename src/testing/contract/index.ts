@@ -1,13 +1,15 @@
-import { deepStrictEqual } from 'node:assert/strict'
+import { deepStrictEqual, ok } from 'node:assert/strict'
 
 import { capabilities } from '../../core/capability.ts'
 import type { Awaitable } from '../../store.ts'
+import { put, read } from './builders.ts'
 import type { Case, Fixture, Need } from './case.ts'
 import { expectSound } from './dump.ts'
 import { apply, everyWrite } from './apply.ts'
 import { claiming, nextRun, settling } from './claim.ts'
 import { concurrency } from './concurrency.ts'
 import { connection } from './connection.ts'
+import { failAgain, guestJob, run as runGuest } from './guest-builders.ts'
 import { batch, insert } from './insert.ts'
 import { keyAgain } from './key-again.ts'
 import { expiry, prune, renew } from './lease.ts'
@@ -102,8 +104,14 @@ export async function hold(one: Case, open: () => Awaitable<Fixture>): Promise<v
 
 async function expectLacking(need: Need, open: () => Awaitable<Fixture>): Promise<void> {
   await using fixture = await opened(open)
-  if (need === 'another') deepStrictEqual(fixture.another, undefined)
-  else deepStrictEqual(fixture.store.capabilities.has(need), false)
+  const { store, another } = fixture
+  if (need === 'another') return deepStrictEqual(another, undefined)
+  if (need === 'queues') return ok(store.refusal?.(guestJob({ task: 'mail', queue: 'main' })) !== undefined)
+  if (need !== 'failures') return deepStrictEqual(store.capabilities.has(need), false)
+  await store.migrate()
+  const job = await runGuest(store)
+  await put(store, failAgain(job))
+  deepStrictEqual((await read(store, job))?.failures, [])
 }
 
 /** The fixture, closed at the end of the block. */

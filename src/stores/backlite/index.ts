@@ -1,0 +1,2 @@
+export type { BackliteOptions } from './options.ts'
+export { BackliteStore } from './store.ts'
