@@ -114,7 +114,10 @@ export class SqliteFile {
     }
   }
 
-  /** Rings for what other connections write as soon as the WAL file moves; for our own, `ring` does. */
+  /**
+   * Rings `jobs` for what other connections write as soon as the WAL file moves; for our own, `ring` does. Never `control`, which would let workers
+   * that renew keep each other awake: no format of a guest has a way to ask a run to stop.
+   */
   listen(ring: (bell: Bell) => void): () => void {
     const own = (bell: Bell): void => ring(bell)
     const { connection } = this
@@ -122,10 +125,7 @@ export class SqliteFile {
     this.#endWatch ??= watch(
       this.settings.file,
       () => connection.sql('pragma data_version').row()?.[0],
-      () => {
-        this.ring('jobs')
-        this.ring('control')
-      },
+      () => this.ring('jobs'),
     )
     return () => {
       this.#rings.delete(own)
