@@ -308,8 +308,8 @@ export interface NewJob {
 
 export interface Enqueued {
   readonly id: string
-  /** Whether it was left out, because `id` holds its unique key. */
-  readonly duplicate: boolean
+  /** `kept`: nothing was added, since the job `id` holds the unique key. */
+  readonly outcome: 'added' | 'kept' | 'replaced'
 }
 
 /** What is not given stays. */
