@@ -53,7 +53,8 @@ export class Watch {
     const queues = stats.map(toQueueView)
     const counts = sumOf(queues)
     if (this.#history.due(at)) {
-      this.#history.add({ at, pending: counts.pending, running: counts.running, done: undefined })
+      const workers = await this.#ferry.store.workers?.(at)
+      if (this.#history.due(at)) this.#history.add({ at, pending: counts.pending, running: counts.running, workers })
     }
     const dues = queues.flatMap(({ nextRunAt, paused }) =>
       nextRunAt === null || nextRunAt > at || paused ? [] : [nextRunAt],
