@@ -19,7 +19,12 @@ const mostLogLines = 1_000
 
 /** What looks and changes nothing. */
 export const readRoutes: readonly Route[] = [
-  { method: 'GET', path: 'api/openapi.json', access: 'read', run: () => json(openapi(version())) },
+  {
+    method: 'GET',
+    path: 'api/openapi.json',
+    access: 'read',
+    run: ({ desk }) => json(openapi(version(), desk.settings.base)),
+  },
   {
     method: 'GET',
     path: 'api/session',
