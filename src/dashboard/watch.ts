@@ -147,21 +147,11 @@ export class Watch {
         this.tell({ event: 'overview', data: overview })
       if (changed || rang) this.tell({ event: 'change', data: { at } })
     } catch (error) {
-      this.#onError(error)
-      if (this.#over()) this.close()
+      if (this.#ferry.closed) this.close()
+      else this.#onError(error)
     } finally {
       this.#looking = false
       this.#plan(this.#rang ? gatherMs : lookMs)
-    }
-  }
-
-  /** Whether the jobs were closed below us. */
-  #over(): boolean {
-    try {
-      this.#ferry.expectOpen()
-      return false
-    } catch {
-      return true
     }
   }
 }
