@@ -1,11 +1,12 @@
 import { expectName } from '../core/expect.ts'
-import type { Job } from '../core/job.ts'
-import type { JobFilter, Store } from '../store.ts'
+import { firstIdAt } from '../core/id.ts'
+import { type Job, states } from '../core/job.ts'
+import type { Awaitable, JobFilter, Store } from '../store.ts'
 import { Refusal } from './problem.ts'
 import { payloadText } from './preview.ts'
 import type { Redact } from './redact.ts'
 import type { JobQuery } from './shapes.ts'
-import { toState } from './views.ts'
+import { compareIds, countsOf, sumOf, toState } from './views.ts'
 
 export const largestPage = 200
 const usualPage = 50
@@ -93,23 +94,57 @@ export async function look(
     const jobs = (await store.get([id])).filter((job) => job !== undefined && matches(job, filter))
     return { jobs: jobs.filter((job) => job !== undefined), next: null, searched: null }
   }
-  if (text === undefined) {
-    const jobs = await store.list(filter)
-    return { jobs, next: (jobs.length < filter.limit ? undefined : jobs.at(-1)?.id) ?? null, searched: null }
-  }
-  return await search(store, filter, text, redact)
+  const list = await lister(store, filter)
+  if (text !== undefined) return await search(list, filter, text, redact)
+  const jobs = await list(filter)
+  return { jobs, next: (jobs.length < filter.limit ? undefined : jobs.at(-1)?.id) ?? null, searched: null }
 }
 
-async function search(
-  store: Store<unknown>,
-  filter: JobFilter,
-  text: string,
-  redact: Redact | undefined,
-): Promise<Found> {
+type List = (filter: JobFilter) => Awaitable<readonly Job[]>
+
+/** Up to so many jobs of a queue or task are looked for state by state, where they have indexes of their own; beyond, a walk over all soon meets a page of them. */
+const few = 20_000
+
+/** How much younger than its job an id is taken to be at most, in milliseconds: it is younger only where a clock was put back meanwhile. */
+const idSlackMs = 3_600_000
+
+/**
+ * The way to list that is fast with millions of jobs beside those that are looked for: what a filter leaves to be walked over is bounded by
+ * the kept counters, and by the times in ids.
+ */
+async function lister(store: Store<unknown>, { queue, task, state, uniqueKey, parent }: JobFilter): Promise<List> {
+  const list: List = (filter) => store.list(bounded(store, filter))
+  if (queue === undefined && task === undefined) return list
+  if (state !== undefined || uniqueKey !== undefined || parent !== undefined) return list
+  const counts = sumOf(countsOf(await store.queues(), queue, task))
+  const there = states.filter((one) => counts[one] > 0)
+  if (there.reduce((total, one) => total + counts[one], 0) > few) return list
+  return async (filter) => {
+    const pages = await Promise.all(there.map(async (one) => await list({ ...filter, state: one })))
+    return merged(pages.flat(), filter)
+  }
+}
+
+/** By the id where there is none of the page before: a walk from the newest need not pass all that came since. Ids of guests hold no time. */
+function bounded(store: Store<unknown>, filter: JobFilter): JobFilter {
+  const { createdUntil, after, order } = filter
+  if (createdUntil === undefined || after !== undefined || order === 'oldest' || store.rules !== undefined)
+    return filter
+  return { ...filter, after: firstIdAt(Math.min(createdUntil + idSlackMs, latest)) }
+}
+
+/** A job that moved from one state to another between two looks is there once. */
+function merged(jobs: readonly Job[], { order, limit }: JobFilter): readonly Job[] {
+  const byId = new Map(jobs.map((job) => [job.id, job]))
+  const sorted = [...byId.values()].toSorted((a, b) => compareIds(a.id, b.id))
+  return (order === 'oldest' ? sorted : sorted.toReversed()).slice(0, limit)
+}
+
+async function search(list: List, filter: JobFilter, text: string, redact: Redact | undefined): Promise<Found> {
   const jobs: Job[] = []
   let [searched, chars, after] = [0, 0, filter.after]
   while (searched < mostSearched && chars < mostSearchedChars) {
-    const page = await store.list({ ...filter, after, limit: largestPage })
+    const page = await list({ ...filter, after, limit: largestPage })
     for (const job of page) {
       searched++
       after = job.id

@@ -14,7 +14,7 @@ import { detailOf, jobOf, sessionOf } from './read-routes.ts'
 import { json, respond } from './respond.ts'
 import type { Route } from './route.ts'
 import type { BulkAction, Cancelled } from './shapes.ts'
-import { sumOf, toQueueView, toState } from './views.ts'
+import { countsOf, sumOf, toQueueView, toState } from './views.ts'
 
 type Body = Readonly<Record<string, unknown>>
 
@@ -189,12 +189,7 @@ async function targetsOf(desk: Desk, { ids, filter }: Body): Promise<Targets> {
 
 /** How many jobs match, from the kept counters. */
 async function countOf(desk: Desk, { queue, task }: Body, state: unknown): Promise<number> {
-  const counts = (await desk.ferry.store.queues())
-    .filter((one) => queue === undefined || one.queue === queue)
-    .flatMap(({ counts: all, tasks }) =>
-      typeof task !== 'string' ? all : Object.hasOwn(tasks, task) ? (tasks[task] ?? []) : [],
-    )
-  const sum = sumOf(counts.map((one) => ({ counts: one })))
+  const sum = sumOf(countsOf(await desk.ferry.store.queues(), queue, task))
   const only = toState(state)
   return only === undefined ? Object.values(sum).reduce((a, b) => a + b, 0) : sum[only]
 }
