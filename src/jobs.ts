@@ -6,6 +6,7 @@ import { expectFunction, expectKnown, expectName, expectOneOf, expectWhole, show
 import type { PresentWorker } from './core/presence.ts'
 import type { Enqueued } from './enqueue.ts'
 import { type EnqueueOptions, hasPipeline, hasTx } from './enqueue-options.ts'
+import type { EnqueueStep } from './enqueue-step.ts'
 import { Enqueuer } from './enqueuer.ts'
 import type { Ferry } from './ferry.ts'
 import { Hand, type LeaseOptions } from './hand.ts'
@@ -156,6 +157,29 @@ export class Jobs {
     expectFunction(middleware, 'middleware')
     this.#middleware.push(middleware)
     return this
+  }
+
+  /** Adds a step around every enqueue of this program from now on. It may let something travel with the jobs for the sake of tracing. */
+  useEnqueue(step: EnqueueStep): this {
+    expectFunction(step, 'step')
+    this.#enqueuer.steps.add(step)
+    return this
+  }
+
+  /** The workers of this program that were started and have not stopped. Those of all programs: `workers()`. */
+  get ownWorkers(): readonly Worker[] {
+    return [...this.#workers]
+  }
+
+  /** Whether `close` was called. */
+  get closed(): boolean {
+    return this.#ferry.closed
+  }
+
+  /** Resolves once the store has answered the least of questions. @throws StoreError when it does not · UsageError once closed */
+  async ping(): Promise<void> {
+    this.#ferry.expectOpen()
+    await this.#ferry.store.get(['ping'])
   }
 
   /** Takes a job by hand, for a time: `undefined` when none is due within `wait`. */
