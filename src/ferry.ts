@@ -70,10 +70,6 @@ export class Ferry {
     return this.clock instanceof StoreClock ? [...findings, clockFinding(await this.clock.measure())] : findings
   }
 
-  get closed(): boolean {
-    return this.#closed
-  }
-
   /** From now on every call is refused. */
   close(): void {
     this.#closed = true

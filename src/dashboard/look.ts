@@ -11,9 +11,13 @@ import { compareIds, countsOf, sumOf, toState } from './views.ts'
 export const largestPage = 200
 const usualPage = 50
 
-/** How far a search for text goes for one page: jobs, and characters of payload. What is behind is the next page's. */
+/** How far a search for text goes for one page. What is behind is the next page's. */
 const mostSearched = 2_000
-const mostSearchedChars = 16 * 1024 * 1024
+
+/** How much one page reads, in characters, and how many jobs at a time. */
+const mostChars = 16 * 1024 * 1024
+const partSize = 50
+const searchPartSize = 100
 
 /** The largest instant that a Date can show. */
 const latest = 8_640_000_000_000_000
@@ -91,13 +95,27 @@ export async function look(
   redact: Redact | undefined,
 ): Promise<Found> {
   if (id !== undefined) {
-    const jobs = (await store.get([id])).filter((job) => job !== undefined && matches(job, filter))
-    return { jobs: jobs.filter((job) => job !== undefined), next: null, searched: null }
+    const [job] = await store.get([id])
+    const jobs = job !== undefined && matches(job, filter) && holds(job, text, redact) ? [job] : []
+    return { jobs, next: null, searched: null }
   }
   const list = await lister(store, filter)
   if (text !== undefined) return await search(list, filter, text, redact)
-  const jobs = await list(filter)
-  return { jobs, next: (jobs.length < filter.limit ? undefined : jobs.at(-1)?.id) ?? null, searched: null }
+  return await page(list, filter)
+}
+
+/** In parts: jobs may hold a payload and a result of 1 MiB each, and a page of 200 of these is too much for one answer. It then ends early. */
+async function page(list: List, filter: JobFilter): Promise<Found> {
+  const jobs: Job[] = []
+  let chars = 0
+  while (jobs.length < filter.limit && chars < mostChars) {
+    const limit = Math.min(partSize, filter.limit - jobs.length)
+    const part = await list({ ...filter, after: jobs.at(-1)?.id ?? filter.after, limit })
+    jobs.push(...part)
+    chars += part.reduce((sum, { payload, result }) => sum + (payload?.length ?? 0) + (result?.length ?? 0), 0)
+    if (part.length < limit) return { jobs, next: null, searched: null }
+  }
+  return { jobs, next: jobs.at(-1)?.id ?? null, searched: null }
 }
 
 type List = (filter: JobFilter) => Awaitable<readonly Job[]>
@@ -143,19 +161,23 @@ function merged(jobs: readonly Job[], { order, limit }: JobFilter): readonly Job
 async function search(list: List, filter: JobFilter, text: string, redact: Redact | undefined): Promise<Found> {
   const jobs: Job[] = []
   let [searched, chars, after] = [0, 0, filter.after]
-  while (searched < mostSearched && chars < mostSearchedChars) {
-    const page = await list({ ...filter, after, limit: largestPage })
-    for (const job of page) {
+  while (searched < mostSearched && chars < mostChars) {
+    const part = await list({ ...filter, after, limit: searchPartSize })
+    for (const job of part) {
       searched++
       after = job.id
-      const payload = payloadText(job, redact) ?? ''
-      chars += payload.length
-      if (payload.toLowerCase().includes(text)) jobs.push(job)
+      chars += job.payload?.length ?? 0
+      if (holds(job, text, redact)) jobs.push(job)
       if (jobs.length === filter.limit) return { jobs, next: after, searched }
     }
-    if (page.length < largestPage) return { jobs, next: null, searched }
+    if (part.length < searchPartSize) return { jobs, next: null, searched }
   }
   return { jobs, next: after ?? null, searched }
+}
+
+/** Whether the text is in the payload as it is shown. */
+function holds(job: Job, text: string | undefined, redact: Redact | undefined): boolean {
+  return text === undefined || payloadText(job, redact)?.toLowerCase().includes(text) === true
 }
 
 function matches(job: Job, filter: JobFilter): boolean {

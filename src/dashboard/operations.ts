@@ -154,6 +154,8 @@ export class Operations {
       if (ids.length > 0) yield ids
       if (next === null || (jobs.length > 0 && ids.length === 0)) return
       after = next
+      // A store that answers at once, and a page where nothing is done, would leave nobody else a turn.
+      await new Promise<void>((resolve) => this.#ferry.clock.soon(resolve))
     }
   }
 

@@ -103,6 +103,7 @@ describe('looking', () => {
     const { done } = await fill(page)
     expect((await page.get(`api/jobs?id=${done}&state=completed`)).jobs).toMatchObject([{ id: done }])
     expect((await page.get(`api/jobs?id=${done}&state=failed`)).jobs).toEqual([])
+    expect((await page.get(`api/jobs?id=${done}&text=bob`)).jobs).toEqual([])
   })
 
   it.each([
@@ -132,6 +133,15 @@ describe('looking', () => {
       searched: 1,
       next: null,
     })
+  })
+
+  it('ends a page of very large jobs early, and goes on where it was', async () => {
+    await using page = await board()
+    const large = 'x'.repeat(400_000)
+    await page.jobs.enqueueMany(Array.from({ length: 110 }, () => mail.with({ to: large })))
+    const first = await page.get('api/jobs?limit=200')
+    expect(first.jobs).toHaveLength(50)
+    expect((await page.get(`api/jobs?limit=200&after=${first.next}`)).jobs).toHaveLength(50)
   })
 
   it('shows a job with its failures and their stacks, its payload, its result and its children', async () => {
