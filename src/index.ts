@@ -1,3 +1,4 @@
+export type { Adopted } from './adopt.ts'
 export type { AsyncTransaction } from './async-transaction.ts'
 export type { Backoff, BackoffFunction } from './core/backoff.ts'
 export { capabilities, type Capability } from './core/capability.ts'
@@ -29,7 +30,7 @@ export type { EnqueueFacts, EnqueueStep, EnqueueUnderWay } from './enqueue-step.
 export type { LeaseOptions } from './hand.ts'
 export type { HeldJob } from './held-job.ts'
 export type { JobInfo } from './info.ts'
-export type { Jobs, QueueOptions } from './jobs.ts'
+export type { AdoptOptions, Jobs, QueueOptions } from './jobs.ts'
 export { type Logger, pinoLogger } from './logger.ts'
 export type { JobLog } from './logbook.ts'
 export type { Middleware } from './middleware.ts'
