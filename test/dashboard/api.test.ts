@@ -297,7 +297,7 @@ describe('steering', () => {
     })
   })
 
-  it('enqueues by hand, checked by the schema of a task that it knows', async () => {
+  it('enqueues and edits by hand, checked by the schema of a task that it knows', async () => {
     const strict = task({
       name: 'strict',
       queue: 'q',
@@ -326,6 +326,13 @@ describe('steering', () => {
     const problem = await refused.json()
     expectShape('Problem', problem)
     expect(problem).toMatchObject({ code: 'payload', issues: [{ message: 'Expected 1', path: 'to.0' }] })
+    expect((await page.ask('PATCH', `api/jobs/${id}`, { payload: 2 })).status).toBe(422)
+    const { id: operation } = await page.post('api/operations', { action: 'edit', ids: [id], edit: { payload: 2 } })
+    await page.clock.settle()
+    expect(await page.get(`api/operations/${operation}`)).toMatchObject({
+      failed: 1,
+      failures: [{ id, message: 'The payload is not one of task "strict": to.0: Expected 1' }],
+    })
     expect(await page.post('api/jobs', { task: 'unknown' })).toMatchObject({ outcome: 'added' })
   })
 

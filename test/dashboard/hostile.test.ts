@@ -501,6 +501,16 @@ describe('secrets', () => {
   })
 })
 
+it('answers even when what listens to its errors throws', async () => {
+  await using page = await board({
+    authorize: () => Promise.reject(new Error('away')),
+    onError: () => {
+      throw new Error('log is full')
+    },
+  })
+  expect((await page.ask('GET', 'api/jobs')).status).toBe(401)
+})
+
 it('says 503 once the jobs are closed, and ends its feeds', async () => {
   const testing = await openTesting('memory:')
   const page = over(testing.jobs)
