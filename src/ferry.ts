@@ -70,13 +70,13 @@ export class Ferry {
     return this.clock instanceof StoreClock ? [...findings, clockFinding(await this.clock.measure())] : findings
   }
 
-  get closed(): boolean {
-    return this.#closed
-  }
-
   /** From now on every call is refused. */
   close(): void {
     this.#closed = true
+  }
+
+  get closed(): boolean {
+    return this.#closed
   }
 
   /** @throws UsageError once closed */

@@ -3,7 +3,7 @@ import type { AsyncTransaction } from './async-transaction.ts'
 import type { Capability } from './core/capability.ts'
 import { type Duration, toMs } from './core/duration.ts'
 import { UsageError } from './core/errors.ts'
-import { expectFunction, expectKnown, expectName, expectOneOf, expectWhole } from './core/expect.ts'
+import { expectFunction, expectKnown, expectName, expectOneOf, expectWhole, show } from './core/expect.ts'
 import type { PresentWorker } from './core/presence.ts'
 import type { Enqueued } from './enqueue.ts'
 import { type EnqueueOptions, hasPipeline, hasTx } from './enqueue-options.ts'
@@ -43,6 +43,12 @@ export interface AdoptOptions {
 }
 
 /**
+ * What jobs are made of, for the surfaces of this package that look beneath: the dashboard.
+ * @throws UsageError unless they are jobs of this very copy of the package
+ */
+export let ferryOf: (jobs: Jobs) => Ferry
+
+/**
  * A store opened for use: enqueue jobs, work them, look at them and steer them. Made by `open`.
  *
  * All calls may be made at once and from anywhere; those made in one turn of the event loop share their trip to the store.
@@ -55,6 +61,13 @@ export class Jobs {
   readonly #middleware: Middleware[] = []
   readonly #workers = new Set<Worker>()
   #closing: Promise<void> | undefined
+
+  static {
+    ferryOf = (jobs) => {
+      if (typeof jobs === 'object' && jobs !== null && #ferry in jobs) return jobs.#ferry
+      throw new UsageError(`Expected jobs made by open(…) of this same copy of jobferry, got ${show(jobs)}`)
+    }
+  }
 
   /** Made by `open`, which also migrates. */
   constructor(ferry: Ferry) {

@@ -1,6 +1,7 @@
 import type { Verb } from './verb.ts'
 import { adopt } from './verbs/adopt.ts'
 import { cancel } from './verbs/cancel.ts'
+import { dashboardVerb } from './verbs/dashboard.ts'
 import { remove } from './verbs/delete.ts'
 import { doctor } from './verbs/doctor.ts'
 import { edit } from './verbs/edit.ts'
@@ -36,6 +37,7 @@ const others: readonly Verb[] = [
   adopt,
   migrate,
   doctor,
+  dashboardVerb,
 ]
 
 /** All verbs, in the order in which the help shows them. */
