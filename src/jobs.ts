@@ -1,4 +1,5 @@
 import { adopt, type Adopted } from './adopt.ts'
+import { type AdoptOptions, toAdoption } from './adopt-options.ts'
 import type { AsyncTransaction } from './async-transaction.ts'
 import type { Capability } from './core/capability.ts'
 import { type Duration, toMs } from './core/duration.ts'
@@ -31,22 +32,6 @@ export interface QueueOptions {
   /** Among queues, lower is claimed from first. */
   readonly priority?: number
 }
-
-/** Which waiting jobs to move here, from where. */
-export interface AdoptOptions {
-  /** What the source is called: the same each time, so that an adoption that was broken off can be finished by calling again. */
-  readonly source: string
-  readonly queue?: string
-  readonly task?: string
-  /** Told as it goes on, with the count of jobs moved since the last time. */
-  readonly onMoved?: (count: number) => void
-}
-
-/**
- * What jobs are made of, for the surfaces of this package that look beneath: the dashboard.
- * @throws UsageError unless they are jobs of this very copy of the package
- */
-export let ferryOf: (jobs: Jobs) => Ferry
 
 /**
  * A store opened for use: enqueue jobs, work them, look at them and steer them. Made by `open`.
@@ -279,31 +264,9 @@ export class Jobs {
    */
   async adopt(from: Jobs, options: AdoptOptions): Promise<Adopted> {
     this.#ferry.expectOpen()
-    expectKnown(options, ['source', 'queue', 'task', 'onMoved'], 'adopt()')
     if (!(from instanceof Jobs) || from === this)
       throw new UsageError('Expected the jobs of another store to adopt from')
-    from.#ferry.expectCapability('inspect')
-    const { store, clock, ids } = this.#ferry
-    if (store.rules !== undefined)
-      throw new UsageError(
-        `Expected a store of jobferry's own to adopt into; ${store.name} is the format of another queue`,
-      )
-    const { queue, task, onMoved = () => undefined } = options
-    if (queue !== undefined) expectName(queue, 'queue', 255, 0)
-    if (task !== undefined) expectName(task, 'task')
-    expectFunction(onMoved, 'onMoved')
-    const source = expectName(options.source, 'source', 200)
-    from.#ferry.expectWork(0)
-    return await adopt({
-      from: from.#ferry.store,
-      to: store,
-      source,
-      queue,
-      task,
-      now: () => clock.now(),
-      ids,
-      onMoved,
-    })
+    return await adopt(toAdoption(from.#ferry, this.#ferry, options))
   }
 
   /** Nothing more is claimed from the queue, in any process, until `resume`. What runs goes on; what is enqueued waits. */
