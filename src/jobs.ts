@@ -34,6 +34,12 @@ export interface QueueOptions {
 }
 
 /**
+ * What jobs are made of, for the surfaces of this package that look beneath: the dashboard.
+ * @throws UsageError unless they are jobs of this very copy of the package
+ */
+export let ferryOf: (jobs: Jobs) => Ferry
+
+/**
  * A store opened for use: enqueue jobs, work them, look at them and steer them. Made by `open`.
  *
  * All calls may be made at once and from anywhere; those made in one turn of the event loop share their trip to the store.
