@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { capabilities, type Capability } from '../src/core/capability.ts'
+import { liteqCapabilities } from '../src/stores/liteq/format.ts'
 import { MemoryStore } from '../src/stores/memory/index.ts'
 import { PostgresStore } from '../src/stores/postgres/index.ts'
 import { capabilitiesOf } from '../src/stores/que/format.ts'
@@ -36,8 +37,12 @@ const stores = [sqlite, postgres, { name: 'redis', capabilities: redisCapabiliti
   (store) => store !== undefined,
 )
 
-/** That of Que is known without a database to open. */
-const columns = [...stores, { name: 'que', capabilities: capabilitiesOf(true) }]
+/** Those of the guests are known without a database to open. */
+const columns = [
+  ...stores,
+  { name: 'que', capabilities: capabilitiesOf(true) },
+  { name: 'liteq', capabilities: liteqCapabilities },
+]
 
 const rows = capabilities.map((capability) => {
   const cells = columns.map((store) => (store.capabilities.has(capability) ? 'yes' : 'no'))

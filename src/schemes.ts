@@ -1,6 +1,7 @@
 import { UsageError } from './core/errors.ts'
 import { expectKnown, show, suggestion } from './core/expect.ts'
 import { masked } from './secrets.ts'
+import { type LiteqOptions, liteqOptionNames } from './stores/liteq/options.ts'
 import { type PostgresOptions, postgresOptionNames } from './stores/postgres/options.ts'
 import { type QueOptions, queOptionNames } from './stores/que/options.ts'
 import { type RedisOptions, redisOptionNames } from './stores/redis/options.ts'
@@ -32,6 +33,7 @@ export interface SchemeOptions {
   postgres: PostgresOptions
   postgresql: PostgresOptions
   que: QueOptions
+  liteq: Omit<LiteqOptions, 'file'>
   redis: Omit<RedisOptions, 'url'>
   rediss: Omit<RedisOptions, 'url'>
   'redis+cluster': Omit<RedisOptions, 'url'>
@@ -68,6 +70,12 @@ export const schemes: readonly Scheme[] = [
     example: 'que:postgres://user@host/database',
     optionNames: queOptionNames,
     open: async (url, options) => await (await import('./stores/que/index.ts')).QueStore.open(url, options),
+  },
+  {
+    names: ['liteq'],
+    example: 'liteq:app.db',
+    optionNames: liteqOptionNames.filter((name) => name !== 'file'),
+    open: async (url, options) => await (await import('./stores/liteq/index.ts')).LiteqStore.open(url, options),
   },
   {
     names: ['memory'],
