@@ -22,6 +22,7 @@ export const liteqCapabilities: ReadonlySet<Capability> = new Set([
 export const liteqRules: Rules = {
   priority: 0,
   maxAttempts: 1,
+  keepsAttempts: true,
   backoff: () => 0,
   retention: { completed: null, failed: null, cancelled: 0, payload: 'all' },
   queueOf: (task) => task,
