@@ -56,7 +56,7 @@ export const statements = {
 
   /** The earliest time behind now at which a job of a queue falls due: along the index todo. */
   next: `
-    select j.execute_after from jobs j
+    select cast(j.execute_after as text) from jobs j
     where j.queue = ? and j.job_status = 'queued' and j.execute_after > ? and j.remaining_attempts > 0
     order by j.execute_after limit 1`,
 
@@ -80,7 +80,7 @@ export const statements = {
   /** When the earliest of the others was fetched. */
   nextExpiry: `
     ${lanes}
-    select min(j.consumer_fetched_at) from lane cross join jobs j
+    select cast(min(j.consumer_fetched_at) as text) from lane cross join jobs j
     where j.queue = lane.queue and j.job_status = 'fetched'
       and j.consumer_fetched_at >= ? and (j.consumer_fetched_at > j.updated_at or ?)`,
 
@@ -105,7 +105,7 @@ export const statements = {
 
   /** A scan. */
   stats: `
-    select j.queue, ${stateColumn} as state, count(*), min(${dueAt})
+    select j.queue, ${stateColumn} as state, count(*), cast(min(${dueAt}) as text)
     from jobs j group by 1, 2 order by 1, 2`,
 
   savepoint: 'savepoint jobferry_batch',
