@@ -50,7 +50,7 @@ const commonNames = ['logger', 'migrate', 'shardBy', 'clock']
  *
  * `sqlite:app.db` is a file beside the program (`sqlite:/var/lib/app.db` an absolute one), `sqlite::memory:` and `memory:` live and die with
  * the process. `postgres://user@host/database` needs the package `pg`, as does `que:postgres://…`, the table of Que; `redis://host:6379` one of
- * `ioredis` and `redis`. Several in an array are one store: each queue lives in one of them. A
+ * `ioredis` and `redis`; `liteq:app.db` is the table of liteq in a file of Go programs. Several in an array are one store: each queue lives in one of them. A
  * store of your own may stand in place of a URL.
  * @throws UsageError for a URL or option it does not know · StoreError if the store cannot be opened
  */
