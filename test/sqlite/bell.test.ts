@@ -4,6 +4,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import type { Job } from '../../src/core/job.ts'
+import { cancel } from '../../src/core/lifecycle.ts'
+import { defaultRetention } from '../../src/core/retention.ts'
 import type { Bell } from '../../src/store.ts'
 import { watch } from '../../src/stores/sqlite-file/bell.ts'
 import { SqliteStore } from '../../src/stores/sqlite/index.ts'
@@ -70,10 +72,10 @@ describe('the bell of a store', () => {
     expect(heard).toEqual(['jobs'])
     add(own)
     expect(heard).toEqual(['jobs', 'jobs'])
-    const rung = next('control')
+    const rung = next('jobs')
     add(other)
     await rung
-    expect(heard).toEqual(['jobs', 'jobs', 'jobs', 'control'])
+    expect(heard).toEqual(['jobs', 'jobs', 'jobs'])
   })
 
   it('rings for whatever another connection commits, once it has committed and not before', async () => {
@@ -98,14 +100,33 @@ describe('the bell of a store', () => {
     const second = listen(own)
     first.end()
     first.end()
-    const rung = second.next('control')
+    const rung = second.next('jobs')
     add(other)
     await rung
     expect(first.heard).toEqual([])
     second.end()
     add(other)
     add(own)
-    expect(second.heard).toEqual(['jobs', 'control'])
+    expect(second.heard).toEqual(['jobs'])
+  })
+
+  it('rings control of another’s writes only when a running job was asked to stop: renewals must not answer each other', async () => {
+    const file = newFile()
+    const [own, other] = [openStore(file), openStore(file)]
+    add(own)
+    const request = { tasks: undefined, limit: 1, lease: 'mine', until: T + 30_000, now: T }
+    const { jobs } = await own.claim(request)
+    const { heard, next } = listen(other)
+    for (let n = 1; n <= 3; n++) {
+      const rung = next('jobs')
+      await own.renew([{ id: jobs[0]!.id, lease: 'mine' }], T + n + 30_000, T + n)
+      await rung
+    }
+    expect(heard).toEqual(['jobs', 'jobs', 'jobs'])
+    const [running] = await own.get([jobs[0]!.id])
+    const rung = next('control')
+    await own.apply([cancel(running!, 'stop', defaultRetention, T)!], T)
+    await rung
   })
 
   it('begins anew when all had ended', async () => {

@@ -17,6 +17,8 @@ export function makeStatements(prefix: string) {
     rollbackTo: 'rollback to jobferry_batch',
     release: 'release jobferry_batch',
     dataVersion: 'pragma data_version',
+    /** Whether any running job was asked to stop: by the index of leases. */
+    anyCancel: `select 1 from ${job} where state = 1 and lease_until > 0 and cancel is not null limit 1`,
 
     queues: `select id, name, paused, concurrency, priority from ${queue}`,
     lanes: `select id, queue, task, priority, pending, running, completed, failed, cancelled from ${lane}`,

@@ -274,10 +274,20 @@ export class SqliteStore implements Store<SqliteHandle> {
     for (const bell of session.takeBells()) for (const ring of this.#rings) ring(bell)
   }
 
+  /** `control` only if somebody is to stop: hearts that renew at each renewal of another's would keep each other going, ten times a second. */
   readonly #ringAll = (): void => {
+    const control = this.#mayBeCancelled()
     for (const ring of this.#rings) {
       ring('jobs')
-      ring('control')
+      if (control) ring('control')
+    }
+  }
+
+  #mayBeCancelled(): boolean {
+    try {
+      return this.connection.sql(this.#statements.anyCancel).row() !== undefined
+    } catch {
+      return true // locked for a moment, or no table of ours yet: a bell may be wrong
     }
   }
 }
