@@ -208,11 +208,9 @@ export class LiteqStore implements Store<SqliteHandle> {
     throw new UnsupportedError('logs', this.name)
   }
 
-  /** Own jobs ring at once; those of other programs as soon as the WAL file moves. Nobody is asked to stop here, so only for jobs. */
+  /** Own jobs ring at once; those of other programs as soon as the WAL file moves. */
   listen(ring: (bell: Bell) => void): () => void {
-    return this.#file.listen((bell) => {
-      if (bell === 'jobs') ring(bell)
-    })
+    return this.#file.listen(ring)
   }
 
   report(): Awaitable<readonly Finding[]> {

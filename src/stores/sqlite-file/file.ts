@@ -114,7 +114,7 @@ export class SqliteFile {
     }
   }
 
-  /** Rings for what other connections write as soon as the WAL file moves; for our own, `ring` does. */
+  /** Rings `jobs` for what other connections write as soon as the WAL file moves; for our own, `ring` does. */
   listen(ring: (bell: Bell) => void): () => void {
     const own = (bell: Bell): void => ring(bell)
     const { connection } = this
@@ -122,10 +122,7 @@ export class SqliteFile {
     this.#endWatch ??= watch(
       this.settings.file,
       () => connection.sql('pragma data_version').row()?.[0],
-      () => {
-        this.ring('jobs')
-        this.ring('control')
-      },
+      () => this.ring('jobs'), // nobody is asked to stop in a format of another queue: no control, which hearts would answer with writes
     )
     return () => {
       this.#rings.delete(own)
