@@ -10,6 +10,7 @@ import {
   UnsupportedError,
   UsageError,
 } from '../../src/index.ts'
+import { cancel } from '../../src/core/lifecycle.ts'
 import { LiteqStore } from '../../src/stores/liteq/index.ts'
 import { ManualClock } from '../../src/testing/index.ts'
 import { until } from '../servers/until.ts'
@@ -22,7 +23,10 @@ describe.for(flavours)('liteq (%s)', (flavour) => {
   it('gives a job one attempt, as liteq does, or as many as its task or its enqueue says, and they go with it', async () => {
     const liteq = newLiteq(flavour)
     const jobs = await liteq.jobs()
+    const told: unknown[] = []
+    jobs.on('enqueued', ({ queue }) => void told.push(queue))
     await jobs.enqueue(task<number>({ name: 'plain' }), 1)
+    expect(told).toEqual(['plain'])
     const thrice = task<number>({ name: 'thrice', maxAttempts: 3 })
     await jobs.enqueue(thrice, 1)
     await jobs.enqueue(thrice, 1, { maxAttempts: 7 })
@@ -221,6 +225,18 @@ describe.for(flavours)('liteq (%s)', (flavour) => {
     ])
     await fine
     expect(liteq.rows()).toHaveLength(1)
+  })
+
+  it('asks nobody to stop, whoever calls', async () => {
+    const liteq = newLiteq(flavour)
+    const jobs = await liteq.jobs()
+    await jobs.enqueue(task<number>({ name: 'one' }), 1)
+    const store = liteq.store()
+    const request = { tasks: undefined, limit: 1, lease: 'mine', until: Date.now() + 9_000, now: Date.now() }
+    const [running] = (await store.claim(request)).jobs
+    const before = liteq.rows()
+    expect(() => store.apply([cancel(running!, 'stop', store.rules.retention, T)!], T)).toThrow(UnsupportedError)
+    expect(liteq.rows()).toEqual(before)
   })
 
   it('works the queue without a name by the task default, and any by hand', async () => {

@@ -24,7 +24,7 @@ export function listQuery(
   if (filter.state !== undefined) add(`${stateColumn} = ?`, filter.state)
   if (filter.createdFrom !== undefined) add('j.created_at >= ?', Math.ceil(filter.createdFrom / 1_000))
   if (filter.createdUntil !== undefined) add('j.created_at < ?', Math.ceil(filter.createdUntil / 1_000))
-  if (filter.uniqueKey !== undefined) add(`j.deduping_key != '' and ${keyIs(flavour)}`, filter.uniqueKey)
+  if (filter.uniqueKey !== undefined) add(keyIs(flavour), filter.uniqueKey, filter.uniqueKey)
   if (filter.parent !== undefined) add('false')
   if (filter.after !== undefined)
     if (/^-?\d{1,19}$/.test(filter.after)) add(`j.id ${oldest ? '>' : '<'} ?`, filter.after)
@@ -60,9 +60,8 @@ export function toQueueStats(rows: readonly Row[]): readonly QueueStats[] {
 
 const none: Counts = { pending: 0, running: 0, completed: 0, failed: 0, cancelled: 0 }
 
-/** A key with the scope of its queue, or one from before there were scopes. */
+/** As it is, or with the scope of its queue: rows from before there were scopes have none. */
 function keyIs(flavour: Flavour): string {
-  return flavour === 'raw'
-    ? 'j.deduping_key = ?'
-    : `? in (j.deduping_key, substr(j.deduping_key, length(length(cast(j.queue as blob)) || ':' || j.queue || ':') + 1))`
+  const scoped = flavour === 'raw' ? '?' : `length(cast(j.queue as blob)) || ':' || j.queue || ':' || ?`
+  return `j.deduping_key != '' and j.deduping_key in (?, ${scoped})`
 }

@@ -136,6 +136,7 @@ export class LiteqStore implements Store<SqliteHandle> {
 
   apply(writes: readonly Write[], now: Instant, tx?: SqliteHandle): Awaitable<readonly WriteResult[]> {
     expectFaultless(writes.flatMap(({ after }) => after ?? []))
+    if (writes.some(({ after }) => after?.state === 'running')) throw new UnsupportedError('cancel', this.name)
     if (writes.length === 0) return []
     if (tx !== undefined) return this.#inTx(tx, (session) => session.apply(writes, now))
     return this.#write(
