@@ -7,6 +7,7 @@ import { type Jobs, open } from '../../src/index.ts'
 import { type LiteqOptions, LiteqStore } from '../../src/stores/liteq/index.ts'
 import { ManualClock } from '../../src/testing/index.ts'
 import { newFile } from '../sqlite/kit.ts'
+import { hasty } from './hasty.ts'
 import { type Flavour, liteqSchema } from './schema.ts'
 
 /** The instant at which tests begin whose clock is in their hands. */
@@ -45,12 +46,17 @@ export function newLiteq(flavour: Flavour, file: string = newFile()): Liteq {
     file,
     db,
     store: (options = {}) => {
-      const store = new LiteqStore({ file, ...options })
+      const store = new LiteqStore({ file, driver: hasty, ...options })
       onTestFinished(() => store.close())
       return store
     },
     jobs: async ({ clock, ...options } = {}) => {
-      const jobs = await open(`liteq:${file}`, { logger: false, ...options, ...(clock === undefined ? {} : { clock }) })
+      const jobs = await open(`liteq:${file}`, {
+        logger: false,
+        driver: hasty,
+        ...options,
+        ...(clock === undefined ? {} : { clock }),
+      })
       onTestFinished(() => (clock === undefined ? jobs.close({ grace: 0 }) : clock.during(jobs.close({ grace: 0 }))))
       return jobs
     },
@@ -60,9 +66,10 @@ export function newLiteq(flavour: Flavour, file: string = newFile()): Liteq {
   }
 }
 
-/** A second, independent connection, as another program has it, for the length of the test. */
+/** A second, independent connection, as another program has it, for the length of the test. It waits for no disk, either. */
 export function connect(file: string): DatabaseSync {
   const db = new DatabaseSync(file, { timeout: 5_000 })
+  db.exec('pragma synchronous = off')
   onTestFinished(() => {
     if (db.isOpen) db.close()
   })

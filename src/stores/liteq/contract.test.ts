@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 
 import { describe, it } from 'vitest'
 
+import { hasty } from '../../../test/liteq/hasty.ts'
 import { type Flavour, flavours, liteqSchema } from '../../../test/liteq/schema.ts'
 import { type Fixture, guestContract, holdToContract } from '../../testing/contract/index.ts'
 import { LiteqStore } from './index.ts'
@@ -30,20 +31,20 @@ function inFile(flavour: Flavour): Fixture {
   const folder = mkdtempSync(join(tmpdir(), 'jobferry-liteq-'))
   const file = join(folder, 'app.db')
   const db = new DatabaseSync(file)
-  db.exec(liteqSchema[flavour])
+  db.exec(`pragma synchronous = off; ${liteqSchema[flavour]}`)
   db.close()
   const open: { close(): unknown }[] = []
   return {
-    store: new LiteqStore({ file }),
+    store: new LiteqStore({ file, driver: hasty }),
     tickMs: 1_000,
     begin: () => {
       const tx = new DatabaseSync(file)
       open.push(tx)
-      tx.exec('begin immediate')
+      tx.exec('pragma synchronous = off; begin immediate')
       return { tx, commit: () => tx.exec('commit'), rollback: () => tx.exec('rollback') }
     },
     another: () => {
-      const store = new LiteqStore({ file })
+      const store = new LiteqStore({ file, driver: hasty })
       open.push(store)
       return store
     },
