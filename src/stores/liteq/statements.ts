@@ -39,7 +39,28 @@ export const stateColumn: string = `case j.job_status
 /** When a row is due, in seconds: 0 stands for when it was made. */
 const dueAt = `iif(j.execute_after > 0, j.execute_after, j.created_at)`
 
-export const statements = {
+type StatementName =
+  | 'insert'
+  | 'holder'
+  | 'get'
+  | 'queueNames'
+  | 'next'
+  | 'take'
+  | 'renew'
+  | 'expired'
+  | 'nextExpiry'
+  | 'remove'
+  | 'put'
+  | 'putErrors'
+  | 'noteExpiry'
+  | 'sibling'
+  | 'stats'
+  | 'savepoint'
+  | 'rollbackTo'
+  | 'release'
+
+/** The statements that are the same for both flavours. */
+export const statements: Readonly<Record<StatementName, string>> = {
   /** As liteq adds a job, the one whose key waits left out. */
   insert: `
     insert into jobs (queue, job, execute_after, job_status, created_at, updated_at, remaining_attempts, deduping_key)
@@ -111,4 +132,4 @@ export const statements = {
   savepoint: 'savepoint jobferry_batch',
   rollbackTo: 'rollback to jobferry_batch',
   release: 'release jobferry_batch',
-} as const
+}
