@@ -28,7 +28,7 @@ it.for(flavours)('shows, counts, changes and removes jobs by the URL alone (%s)'
   expect(liteq.values().map((row) => row['execute_after'])).toEqual([0, 0])
   await call('delete', '2')
   expect(liteq.values().map((row) => row['job'])).toEqual(['{"to":"ada"}'])
-  expect(await call('doctor')).toContain('taken back 20 s after')
+  expect(await call('doctor')).toContain('taken back 20 s later')
 })
 
 it('says by name what it cannot do, and what is not there', async () => {

@@ -35,7 +35,7 @@ describe.for(fixtures)('a file of liteq $name', (fixture) => {
       const id = String(row['id']?.[1])
       const fetched = {
         job_status: ['text', 'fetched'],
-        consumer_fetched_at: ['integer', second + 1], // rounded up, by which ours are known
+        consumer_fetched_at: ['integer', second + 29], // so that no timeout takes it before its lease ends
         updated_at: ['integer', second],
       }
       expect(row).toEqual(workable.includes(id) ? { ...before[i], ...fetched } : before[i])

@@ -73,33 +73,24 @@ it('runs jobs of a key one at a time, whoever has it, from commit ed648f2 on', a
   expect(go.grab('sync', 9)).toMatchObject([{ job: '"third"' }])
 })
 
-it('keeps a job from a consumer whose timeout would be over, for as long as its worker renews it', async () => {
+it('keeps a job from every consumer, however short its timeout, for as long as its worker renews it', async () => {
   const liteq = newLiteq('scoped')
   const second = Math.floor(Date.now() / 1_000)
-  const store = liteq.store({ visibilityTimeout: '5s' })
+  const store = liteq.store()
   const jobs = await liteq.jobs()
+  const reset = (later: number): void => new ForeignProgram(liteq.db, 'scoped', () => second + later).reset('long', 1)
   await jobs.enqueue(task<number>({ name: 'long' }), 1)
-  const lease = async (from: number): Promise<void> =>
-    void (await store.claim({
-      tasks: undefined,
-      limit: 1,
-      lease: 'mine',
-      until: (from + 5) * 1_000,
-      now: from * 1_000,
-    }))
-  await lease(second)
+  const now = second * 1_000
+  await store.claim({ tasks: undefined, limit: 1, lease: 'mine', until: now + 30_000, now })
   const [row] = liteq.values()
-  for (let later = 2; later < 60; later += 2) {
-    const now = (second + later) * 1_000
-    expect(await store.renew([{ id: '1', lease: 'mine' }], now + 5_000, now)).toEqual([
-      expect.objectContaining({ cancel: undefined }),
-    ])
-    new ForeignProgram(liteq.db, 'scoped', () => second + later).reset('long', 5)
+  for (let later = 10; later <= 60; later += 10) {
+    reset(later)
+    const at = now + later * 1_000
+    expect(await store.renew([{ id: '1', lease: 'mine' }], at + 30_000, at)).toMatchObject([{ cancel: undefined }])
   }
-  expect(liteq.values()).toEqual([{ ...row, consumer_fetched_at: second + 59 }])
-  new ForeignProgram(liteq.db, 'scoped', () => second + 66).reset('long', 5)
-  expect(await store.renew([{ id: '1', lease: 'mine' }], (second + 99) * 1_000, (second + 60) * 1_000)).toEqual([
-    undefined,
-  ])
+  reset(90)
+  expect(liteq.values()).toEqual([{ ...row, consumer_fetched_at: second + 89 }])
+  reset(91)
+  expect(await store.renew([{ id: '1', lease: 'mine' }], now + 99_000, now + 80_000)).toEqual([undefined])
   expect(liteq.values()).toMatchObject([{ job_status: 'failed', errors: '["visibility timeout expired"]' }])
 })

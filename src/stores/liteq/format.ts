@@ -28,8 +28,8 @@ export const liteqRules: Rules = {
   queueOf: (task) => task,
 }
 
-/** How long a job that we took is ours without a renewal, in seconds, where no visibility timeout is given. */
-export const ownVisibilityS = 30
+/** After how many seconds a job that a worker of ours has fetched is taken back: as soon as any consumer of liteq can do it. */
+export const ownVisibilityS = 1
 
 /**
  * Tells the flavour by its index.

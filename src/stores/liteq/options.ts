@@ -9,9 +9,9 @@ export interface LiteqOptions {
   /** The path of the file that the Go program opens, too. It has to be there, with the table that `liteq.Setup` makes. */
   readonly file: string
   /**
-   * After how long a job that somebody took and did not finish is taken back, whoever has it: what a Go consumer calls `VisibilityTimeout`.
-   * Rounded up to whole seconds, at least '1s'. All that work a queue should say the same, and for longer than a Go handler ever runs, which
-   * does not renew what it has. Default: none for jobs that Go programs took, as in liteq; '30s' for those that a worker of ours took.
+   * After how long a job that a Go program took and did not finish is taken back: what a Go consumer calls `VisibilityTimeout`, rounded up to whole
+   * seconds, at least '1s'. Say what they say, and longer than a Go handler ever runs: nothing renews what they have. Default: none, as in
+   * liteq. Jobs that a worker of ours took are taken back when their lease ends, whatever is said here or there.
    */
   readonly visibilityTimeout?: Duration
   /**
@@ -29,7 +29,7 @@ export interface LiteqOptions {
 
 /** The options with every default filled in. */
 export interface LiteqSettings extends FileSettings {
-  /** In seconds, as the table counts. `undefined`: only our own jobs are taken back. */
+  /** In seconds, as the table counts. `undefined`: only jobs that our workers took are taken back. */
   readonly visibilityS: number | undefined
   readonly payload: 'json' | 'text'
 }

@@ -59,7 +59,7 @@ function visibility({ visibilityS }: LiteqSettings, theirs: number): Finding {
     return {
       name: 'visibility-timeout',
       level: 'ok',
-      message: `jobs are taken back ${visibilityS} s after they were taken or renewed`,
+      message: `jobs that Go programs took are taken back ${visibilityS} s later`,
     }
   const message = 'none given: jobs of Go programs that died stay fetched, as in liteq without one'
   if (theirs === 0) return { name: 'visibility-timeout', level: 'ok', message }

@@ -104,7 +104,7 @@ export function leaseOf(fetchedAt: number): string {
   return `fetched ${fetchedAt}`
 }
 
-/** Whether a worker of ours has fetched it: we round the second up, so that it is later than that of the change; liteq writes one for both. */
+/** Whether a worker of ours has fetched it: it writes a later second for that than for the change of the row; liteq writes one for both. */
 export function isOurs({ fetchedAt, updatedAt }: Pick<Stored, 'fetchedAt' | 'updatedAt'>): boolean {
   return fetchedAt > updatedAt
 }
@@ -143,6 +143,6 @@ function stateOf({ status, attemptsLeft }: Stored): State {
 
 /** It is taken back once it is more than the timeout ago, in whole seconds. */
 function endOf(stored: Stored, { visibilityS }: Reading): Instant {
-  if (visibilityS === undefined && !isOurs(stored)) return never
-  return toInstant(stored.fetchedAt + (visibilityS ?? ownVisibilityS) + 1)
+  const timeout = isOurs(stored) ? ownVisibilityS : visibilityS
+  return timeout === undefined ? never : toInstant(stored.fetchedAt + timeout + 1)
 }

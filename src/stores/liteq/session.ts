@@ -64,14 +64,15 @@ export class Session {
   }
 
   expired(now: Instant, limit: number): Expired {
-    const { visibilityS } = this.reading
-    const timeout = visibilityS ?? ownVisibilityS
-    const [since, all] = [toSeconds(now) - timeout, visibilityS === undefined ? 0 : 1]
-    const rows = this.connection.sql(statements.expired).rows(since, all, limit)
-    const next = this.connection.sql(statements.nextExpiry).row(since, all)?.[0]
+    const theirS = this.reading.visibilityS ?? 0
+    const looks = this.reading.visibilityS !== undefined
+    const second = toSeconds(now)
+    const since = [second - ownVisibilityS, looks ? second - theirS : -1] as const
+    const rows = this.connection.sql(statements.expired).rows(...since, limit)
+    const next = this.connection.sql(statements.nextExpiry).row(ownVisibilityS, theirS, ...since, looks ? 1 : 0)?.[0]
     return {
       jobs: rows.map((row) => this.toJob(toStored(row))),
-      nextAt: next === null || next === undefined ? undefined : toInstant(toNumber(next) + timeout + 1),
+      nextAt: next === null || next === undefined ? undefined : toInstant(toNumber(next) + 1),
     }
   }
 

@@ -36,6 +36,9 @@ export const stateColumn: string = `case j.job_status
     when 'fetched' then 'running' when 'completed' then 'completed' when 'queued' then iif(j.remaining_attempts > 0, 'pending', 'failed')
     else 'failed' end`
 
+/** Of what is fetched, what a worker of ours has: as `isOurs`. */
+const ours = `j.consumer_fetched_at > j.updated_at`
+
 /** When a row is due, in seconds: 0 stands for when it was made. */
 const dueAt = `iif(j.execute_after > 0, j.execute_after, j.created_at)`
 
@@ -90,20 +93,19 @@ export const statements: Readonly<Record<StatementName, string>> = {
     update jobs set consumer_fetched_at = ?
     where id = ? and job_status = 'fetched' and consumer_fetched_at = ? and cast(remaining_attempts as text) = ?`,
 
-  /** What was fetched before a second, the earliest first; of liteq's own consumers only if asked for. */
+  /** What was fetched before a second, one for ours and one for those of Go programs. */
   expired: `
     ${lanes}
     select ${jobColumns} from lane cross join jobs j
-    where j.queue = lane.queue and j.job_status = 'fetched'
-      and j.consumer_fetched_at < ? and (j.consumer_fetched_at > j.updated_at or ?)
+    where j.queue = lane.queue and j.job_status = 'fetched' and j.consumer_fetched_at < iif(${ours}, ?, ?)
     order by j.consumer_fetched_at, j.id limit ?`,
 
-  /** When the earliest of the others was fetched. */
+  /** When the earliest of the others is over: for how long each is held, then the seconds again, then whether Go's are looked at. */
   nextExpiry: `
     ${lanes}
-    select cast(min(j.consumer_fetched_at) as text) from lane cross join jobs j
+    select cast(min(j.consumer_fetched_at + iif(${ours}, ?, ?)) as text) from lane cross join jobs j
     where j.queue = lane.queue and j.job_status = 'fetched'
-      and j.consumer_fetched_at >= ? and (j.consumer_fetched_at > j.updated_at or ?)`,
+      and j.consumer_fetched_at >= iif(${ours}, ?, ?) and (${ours} or ?)`,
 
   remove: `delete from jobs where id = ?`,
 

@@ -152,7 +152,7 @@ export class LiteqStore implements Store<SqliteHandle> {
   renew(renewals: readonly Renewal[], until: Instant, now: Instant): Awaitable<readonly RenewResult[]> {
     const held = renewals.map((renewal) => this.#leases.of(renewal))
     if (held.every((lease) => lease === undefined)) return renewals.map(() => undefined)
-    const fetchedAt = fetchedSecond(until, now, this.settings.visibilityS)
+    const fetchedAt = fetchedSecond(until, now)
     return this.#write(
       'relaxed',
       (session) =>

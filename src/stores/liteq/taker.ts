@@ -31,7 +31,7 @@ export function take(session: Session, request: ClaimRequest): Taken {
   const queues = queuesOfRequest(session, request)
   const { due } = makeStatements(session.reading.flavour)
   const second = toSeconds(now)
-  const fetchedAt = fetchedSecond(until, now, session.reading.visibilityS)
+  const fetchedAt = fetchedSecond(until, now)
   const left = new Map(tasks)
   const leases: Lease[] = []
   const found = queues.flatMap((queue) => {
@@ -53,11 +53,12 @@ export function take(session: Session, request: ClaimRequest): Taken {
 }
 
 /**
- * The second to write for a lease until an instant: by the timeout before its end, so that nobody takes the job back sooner, and never before the
- * next one. That makes it later than the change of the row, by which ours are told from those of Go (`isOurs`).
+ * The second to write for a lease until an instant: the shortest timeout there is before its end, so that no consumer takes the job back sooner,
+ * whatever its timeout, and never before the next one. That makes it later than the change of the row, by which ours are told from
+ * those of Go (`isOurs`).
  */
-export function fetchedSecond(until: Instant, now: Instant, visibilityS: number | undefined): number {
-  return Math.max(toSeconds(now) + 1, Math.ceil(until / 1_000) - (visibilityS ?? ownVisibilityS))
+export function fetchedSecond(until: Instant, now: Instant): number {
+  return Math.max(toSeconds(now) + 1, Math.ceil(until / 1_000) - ownVisibilityS)
 }
 
 /** The queues that a request is about: named by its tasks or by itself, or all that there are. */
