@@ -85,7 +85,7 @@ export function toJob(stored: Stored, reading: Reading): Job {
     lease: state === 'running' ? leaseOf(fetchedAt) : undefined,
     leaseUntil: state === 'running' ? endOf(stored, reading) : undefined,
     createdAt: toInstant(stored.createdAt),
-    startedAt: state === 'running' ? toInstant(fetchedAt) : undefined,
+    startedAt: state === 'running' ? toInstant(updatedAt) : undefined, // a renewal leaves it
     finishedAt:
       status === 'completed' ? toInstant(stored.finishedAt) : state === 'failed' ? toInstant(updatedAt) : undefined,
     forgetAt: undefined,
