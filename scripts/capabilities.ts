@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { capabilities, type Capability } from '../src/core/capability.ts'
+import { liteqCapabilities } from '../src/stores/liteq/format.ts'
 import { MemoryStore } from '../src/stores/memory/index.ts'
 import { PostgresStore } from '../src/stores/postgres/index.ts'
 import { capabilities as backliteCapabilities } from '../src/stores/backlite/rules.ts'
@@ -43,6 +44,7 @@ const columns = [
   ...stores,
   { name: 'que', capabilities: capabilitiesOf(true) },
   { name: 'backlite', capabilities: backliteCapabilities },
+  { name: 'liteq', capabilities: liteqCapabilities },
 ]
 
 const rows = capabilities.map((capability) => {

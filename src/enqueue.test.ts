@@ -6,6 +6,9 @@ import { z } from 'zod'
 import { byHand, simulate, type Simulation, sources, T } from '../test/simulation.ts'
 import { ConflictError, PayloadError, StoreError, UsageError } from './core/errors.ts'
 import type { OnConflict } from './core/dedupe.ts'
+import { prepare, store } from './enqueue.ts'
+import { makeIds } from './core/id.ts'
+import type { Batch, BatchResult } from './store.ts'
 import { task } from './task.ts'
 
 const note = task<string>({ name: 'note' })
@@ -536,5 +539,36 @@ describe.each(sources)('a unique key on the %s store', (source) => {
     runs[1]?.end()
     await sim.clock.settle()
     expect(runs.map(({ payload }) => payload)).toEqual(['first', 'second'])
+  })
+})
+
+describe('a format of another queue', () => {
+  it('gives ids of its own, told also where a unique key was met, by another job or one of the same call', async () => {
+    const ids = makeIds(() => 0)
+    const prepared = await Promise.all(
+      ['a', 'a', 'b'].map(async (key) => await prepare(note.with('x', unique(key)), ids, T, undefined)),
+    )
+    const [first, , third] = prepared.map(({ job }) => job)
+    const insert = ({ jobs }: Batch): BatchResult => {
+      expect(jobs.map(({ job }) => job.id)).toEqual(prepared.map(({ job }) => job.id))
+      return { ok: true, holders: [undefined, first, { ...third!, id: '3' }], ids: ['8', '8', '3'] }
+    }
+    expect(await store(prepared, insert)).toEqual([
+      { id: '8', outcome: 'added' },
+      { id: '8', outcome: 'kept' },
+      { id: '3', outcome: 'kept' },
+    ])
+  })
+
+  it('may hold a key for all queues: a job of another queue is not replaced', () => {
+    const prepared = prepare(
+      note.with('x', unique('k', 'replace')),
+      makeIds(() => 0),
+      T,
+      undefined,
+    )
+    if (prepared instanceof Promise) throw new TypeError('Nothing here takes time')
+    const holder = { ...prepared.job, id: '3', queue: 'elsewhere' }
+    expect(() => store([prepared], () => ({ ok: false, holders: [holder] }))).toThrow(ConflictError)
   })
 })

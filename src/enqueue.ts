@@ -146,7 +146,8 @@ class Plan {
     return this.#writes.size === 0 ? { jobs } : { jobs, writes: [...this.#writes.values()] }
   }
 
-  outcomes({ holders }: BatchResult): readonly Enqueued[] {
+  outcomes({ holders, ids }: BatchResult): readonly Enqueued[] {
+    const given = new Map(this.#open.map(({ job }, i) => [job.id, ids?.[i] ?? job.id]))
     for (const [i, { job }] of this.#open.entries()) {
       const holder = holders[i]
       this.#outcomes.set(
@@ -154,7 +155,9 @@ class Plan {
         holder === undefined ? { id: job.id, outcome: 'added' } : { id: holder.id, outcome: 'kept' },
       )
     }
-    return this.#ids.flatMap((id) => this.#outcomes.get(id) ?? [])
+    return this.#ids
+      .flatMap((id) => this.#outcomes.get(id) ?? [])
+      .map((one) => ({ ...one, id: given.get(one.id) ?? one.id }))
   }
 
   /** Decides on every job that met a holder, in order: each meets it as the one before has left it. Says whether there was one. */
@@ -165,7 +168,9 @@ class Plan {
       const holder = holders[i]
       const { job, onConflict } = entry
       if (holder === undefined || onConflict === 'keep') return [entry]
-      if (onConflict === 'reject') throw new ConflictError(job.unique?.key ?? '', holder.id)
+      // In some formats a key holds for all queues; a job of another one is not replaced by ours.
+      if (onConflict === 'reject' || holder.queue !== job.queue)
+        throw new ConflictError(job.unique?.key ?? '', holder.id)
       const after = replaced(changed.get(holder.id)?.after ?? holder, job)
       if (after === undefined) return [{ job, onConflict: 'keep' }]
       changed.set(holder.id, { holder, after })

@@ -140,7 +140,8 @@ export class Enqueuer {
     const { events } = this.#ferry
     if (enqueued === undefined || !events.heard('enqueued')) return
     const { id, outcome } = enqueued
-    events.emit({ type: 'enqueued', id, outcome, task: task.name, queue: options.queue ?? task.queue })
+    const queue = options.queue ?? this.#ferry.policyOf(task).queue
+    events.emit({ type: 'enqueued', id, outcome, task: task.name, queue })
   }
 }
 

@@ -53,7 +53,8 @@ export class Ferry {
 
   /** The attempts that a task has asked for, where the store keeps none with its jobs. */
   attemptsOfTask(task: string): number | undefined {
-    const policy = this.store.rules === undefined ? undefined : this.#policies.get(task)
+    const { rules } = this.store
+    const policy = rules === undefined || rules.keepsAttempts === true ? undefined : this.#policies.get(task)
     return policy?.said.has('maxAttempts') === true ? policy.maxAttempts : undefined
   }
 

@@ -30,7 +30,8 @@ export type OpenOptions = CommonOptions &
   SchemeOptions['postgres'] &
   SchemeOptions['redis'] &
   SchemeOptions['que'] &
-  SchemeOptions['backlite']
+  SchemeOptions['backlite'] &
+  SchemeOptions['liteq']
 
 /** The options that go with a source: those of its URL's scheme where TypeScript can read it. */
 export type OptionsFor<S> = S extends readonly (infer One)[]
@@ -51,8 +52,8 @@ const commonNames = ['logger', 'migrate', 'shardBy', 'clock']
  *
  * `sqlite:app.db` is a file beside the program (`sqlite:/var/lib/app.db` an absolute one), `sqlite::memory:` and `memory:` live and die with
  * the process. `postgres://user@host/database` needs the package `pg`, as does `que:postgres://…`, the table of Que; `redis://host:6379` one of
- * `ioredis` and `redis`. `backlite:app.db` is a file with the tables of backlite. Several in an array are one store: each queue lives in one
- * of them. A store of your own may stand in place of a URL.
+ * `ioredis` and `redis`. `liteq:app.db` and `backlite:app.db` are files with the tables of Go programs. Several in an array are one store:
+ * each queue lives in one of them. A store of your own may stand in place of a URL.
  * @throws UsageError for a URL or option it does not know · StoreError if the store cannot be opened
  */
 export function open<const S extends Source | readonly Source[]>(source: S, options?: OptionsFor<S>): Promise<Jobs>

@@ -14,6 +14,7 @@ it('knows a URL by what it begins with', () => {
     'postgresql:///db',
     'que:postgres://h/db',
     'backlite:app.db',
+    'liteq:app.db',
   ]
   expect(urls.map((url) => schemeOf(url).names[0])).toEqual([
     'sqlite',
@@ -23,6 +24,7 @@ it('knows a URL by what it begins with', () => {
     'postgres',
     'que',
     'backlite',
+    'liteq',
   ])
   for (const url of ['redis://host', 'rediss://host', 'redis+cluster://a,b', 'rediss+cluster://a'])
     expect(schemeOf(url).names[0]).toBe('redis')
@@ -33,7 +35,7 @@ it.each([
   ['postgre://host/db', 'Did you mean "postgres"?'],
   [
     'app.db',
-    /^Expected a URL like sqlite:app.db, postgres:\/\/user@host\/database, .*backlite:app.db.* or memory:, got "app.db"/,
+    /^Expected a URL like sqlite:app.db, postgres:\/\/user@host\/database, .*backlite:app.db, liteq:app.db.* or memory:, got "app.db"/,
   ],
   ['', 'got ""'],
 ])('refuses %s with a word of what is meant', (url, words) => {
@@ -66,6 +68,7 @@ it.each([
   ['memory:', { durability: 'full' }, '`durability` is an option of sqlite: and postgres:, not of memory:'],
   ['postgres://host/db', { connection: 5 }, 'Unknown option "connection" in open(). Did you mean "connections"?'],
   ['sqlite:app.db', { dispatcher: 'stopped' }, '`dispatcher` is an option of backlite:, not of sqlite:'],
+  ['sqlite:app.db', { visibilityTimeout: '1m' }, '`visibilityTimeout` is an option of liteq:, not of sqlite:'],
   ['sqlite:app.db', { loger: console }, 'Did you mean "logger"?'],
   ['sqlite:app.db', 'fast', 'Expected the options of open() to be an object, got "fast"'],
 ])('refuses options of %s that only another store has, or none: %j', async (url, options, words) => {

@@ -2,6 +2,7 @@ import { UsageError } from './core/errors.ts'
 import { expectKnown, show, suggestion } from './core/expect.ts'
 import { masked } from './secrets.ts'
 import { type BackliteOptions, backliteOptionNames } from './stores/backlite/options.ts'
+import { type LiteqOptions, liteqOptionNames } from './stores/liteq/options.ts'
 import { type PostgresOptions, postgresOptionNames } from './stores/postgres/options.ts'
 import { type QueOptions, queOptionNames } from './stores/que/options.ts'
 import { type RedisOptions, redisOptionNames } from './stores/redis/options.ts'
@@ -34,6 +35,7 @@ export interface SchemeOptions {
   postgresql: PostgresOptions
   que: QueOptions
   backlite: Omit<BackliteOptions, 'file'>
+  liteq: Omit<LiteqOptions, 'file'>
   redis: Omit<RedisOptions, 'url'>
   rediss: Omit<RedisOptions, 'url'>
   'redis+cluster': Omit<RedisOptions, 'url'>
@@ -76,6 +78,12 @@ export const schemes: readonly Scheme[] = [
     example: 'backlite:app.db',
     optionNames: backliteOptionNames.filter((name) => name !== 'file'),
     open: async (url, options) => (await import('./stores/backlite/index.ts')).BackliteStore.open(url, options),
+  },
+  {
+    names: ['liteq'],
+    example: 'liteq:app.db',
+    optionNames: liteqOptionNames.filter((name) => name !== 'file'),
+    open: async (url, options) => await (await import('./stores/liteq/index.ts')).LiteqStore.open(url, options),
   },
   {
     names: ['memory'],

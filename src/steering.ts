@@ -70,7 +70,8 @@ export class Steering {
 
   async edit(id: string, options: EditOptions): Promise<JobInfo> {
     expectKnown(options, ['payload', 'delay', 'runAt', 'priority', 'maxAttempts'], 'edit()')
-    if (options.maxAttempts !== undefined) this.#ferry.expectCapability('policy')
+    if (options.maxAttempts !== undefined && this.#store.rules?.keepsAttempts !== true)
+      this.#ferry.expectCapability('policy')
     if (options.priority !== undefined) this.#ferry.expectCapability('priority')
     if (options.delay !== undefined || options.runAt !== undefined) this.#ferry.expectCapability('schedule')
     const changes = toEdit(options, this.#clock.now())

@@ -24,6 +24,8 @@ export interface Case {
 /** A store under test and what only its author knows how to make. */
 export interface Fixture {
   readonly store: Store<unknown>
+  /** For a format of another queue: the smallest step of its times, in milliseconds. Default 1. */
+  readonly tickMs?: number
   /** Begins a transaction on a connection that is not the store's. Needed for the capability `transaction`. */
   readonly begin?: () => Awaitable<Transaction>
   /** One more store on the same jobs, as another process would have it. Closed by whoever opened it. */

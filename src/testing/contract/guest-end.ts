@@ -75,12 +75,13 @@ export const guestEnding: readonly Case[] = [
   {
     promise: 'puts a snoozed job off, its attempt not used',
     needs: ['schedule'],
-    async run({ store }) {
+    async run({ store, tickMs = 1 }) {
+      const later = T + 100 * tickMs
       const job = await run(store)
-      await put(store, ends(job, { kind: 'snoozed', runAt: T + 100 }))
-      deepStrictEqual(facts(await read(store, job)), { ...facts(job), state: 'pending', attempt: 0, runAt: T + 100 })
-      deepStrictEqual(await take(store, { now: T + 99 }), [])
-      deepStrictEqual(only(await take(store, { now: T + 100 })).attempt, 1)
+      await put(store, ends(job, { kind: 'snoozed', runAt: later }))
+      deepStrictEqual(facts(await read(store, job)), { ...facts(job), state: 'pending', attempt: 0, runAt: later })
+      deepStrictEqual(await take(store, { now: later - 1 }), [])
+      deepStrictEqual(only(await take(store, { now: later })).attempt, 1)
     },
   },
   {
@@ -156,15 +157,16 @@ export const guestEnding: readonly Case[] = [
   {
     promise: 'changes payload and time of a job that waits, unless somebody has since',
     needs: ['schedule'],
-    async run({ store }) {
+    async run({ store, tickMs = 1 }) {
+      const [later, last] = [T + 7 * tickMs, T + 8 * tickMs]
       const job = await addJob(store)
       const before = there(await read(store, job))
-      await put(store, edit(before, { payload: '["eve"]', runAt: T + 7 }))
+      await put(store, edit(before, { payload: '["eve"]', runAt: later }))
       const after = there(await read(store, job))
-      deepStrictEqual(facts(after), { ...facts(job), payload: '["eve"]', runAt: T + 7 })
-      deepStrictEqual(await store.apply([edit(before, { runAt: T + 8 })], T), [{ ok: false, current: after }])
-      const running = only(await take(store, { now: T + 7 }))
-      deepStrictEqual(await store.apply([edit(after, { runAt: T + 8 })], T), [{ ok: false, current: running }])
+      deepStrictEqual(facts(after), { ...facts(job), payload: '["eve"]', runAt: later })
+      deepStrictEqual(await store.apply([edit(before, { runAt: last })], T), [{ ok: false, current: after }])
+      const running = only(await take(store, { now: later }))
+      deepStrictEqual(await store.apply([edit(after, { runAt: last })], T), [{ ok: false, current: running }])
     },
   },
   {

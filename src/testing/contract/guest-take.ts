@@ -19,10 +19,10 @@ export const guestTaking: readonly Case[] = [
   {
     promise: 'gives each job an id of its own, and keeps its task, payload and due time',
     needs: ['schedule'],
-    async run({ store }) {
+    async run({ store, tickMs = 1 }) {
       const jobs = [
         guestJob({ task: 'mail' }),
-        guestJob({ task: 'sms', runAt: T + 1 }),
+        guestJob({ task: 'sms', runAt: T + tickMs }),
         guestJob({ payload: '["ünïcode 🦉",{"a":[1,2.5,null,true]},"quote\\"s"]' }),
       ]
       await expectKept(store, jobs)
@@ -169,11 +169,12 @@ export const guestTaking: readonly Case[] = [
   {
     promise: 'takes what was due first, then what was added first',
     needs: ['schedule'],
-    async run({ store }) {
-      const given = [{ runAt: T + 3 }, { runAt: T + 1 }, { runAt: T + 2, task: 'sms' }, { runAt: T + 1 }]
+    async run({ store, tickMs = 1 }) {
+      const [first, second, third] = [T + tickMs, T + 2 * tickMs, T + 3 * tickMs]
+      const given = [{ runAt: third }, { runAt: first }, { runAt: second, task: 'sms' }, { runAt: first }]
       const added = ids(await addAll(store, given.map(guestJob)))
       deepStrictEqual(
-        ids(await take(store, { now: T + 9 })),
+        ids(await take(store, { now: third })),
         [1, 3, 2, 0].map((n) => added[n]),
       )
     },
@@ -235,13 +236,14 @@ export const guestTaking: readonly Case[] = [
   {
     promise: 'leaves what is not due yet, and says when the next of what was asked for is',
     needs: ['schedule'],
-    async run({ store }) {
+    async run({ store, tickMs = 1 }) {
+      const [soon, mid, later, last] = [T + 50 * tickMs, T + 100 * tickMs, T + 200 * tickMs, T + 300 * tickMs]
       const most = store.capabilities.has('priority') ? { first: -1, last: 9 } : { first: 0, last: 0 }
       const given = [
-        { runAt: T + 300, priority: most.first },
-        { runAt: T + 100, task: 'sms' },
-        { runAt: T + 200, priority: most.last },
-        { runAt: T + 50, task: 'other' },
+        { runAt: last, priority: most.first },
+        { runAt: mid, task: 'sms' },
+        { runAt: later, priority: most.last },
+        { runAt: soon, task: 'other' },
       ]
       const added = ids(await addAll(store, given.map(guestJob)))
       const tasks = new Map([
@@ -250,12 +252,12 @@ export const guestTaking: readonly Case[] = [
       ])
       const claim = async (now: number) =>
         await store.claim({ tasks, queues: ['mail'], limit: 9, lease: `at ${now}`, until: now + leaseMs, now })
-      deepStrictEqual(await claim(T), { jobs: [], nextRunAt: T + 200, settled: [] })
-      deepStrictEqual((await claim(T + 199)).nextRunAt, T + 200)
-      const due = await claim(T + 200)
-      deepStrictEqual([ids(due.jobs), due.nextRunAt], [[added[2]], T + 300])
-      deepStrictEqual(ids((await claim(T + 300)).jobs), [added[0]])
-      deepStrictEqual((await claim(T + 300)).nextRunAt, undefined)
+      deepStrictEqual(await claim(T), { jobs: [], nextRunAt: later, settled: [] })
+      deepStrictEqual((await claim(later - 1)).nextRunAt, later)
+      const due = await claim(later)
+      deepStrictEqual([ids(due.jobs), due.nextRunAt], [[added[2]], last])
+      deepStrictEqual(ids((await claim(last)).jobs), [added[0]])
+      deepStrictEqual((await claim(last)).nextRunAt, undefined)
     },
   },
 ]

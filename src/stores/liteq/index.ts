@@ -1,0 +1,2 @@
+export type { LiteqOptions } from './options.ts'
+export { LiteqStore } from './store.ts'
