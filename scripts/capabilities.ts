@@ -9,6 +9,7 @@ import { PostgresStore } from '../src/stores/postgres/index.ts'
 import { capabilitiesOf } from '../src/stores/que/format.ts'
 import { redisCapabilities } from '../src/stores/redis/capabilities.ts'
 import { SqliteStore } from '../src/stores/sqlite/index.ts'
+import { sqlqCapabilities } from '../src/stores/sqlq/format.ts'
 
 const meanings: Readonly<Record<Capability, string>> = {
   schedule: 'jobs that run later',
@@ -36,8 +37,12 @@ const stores = [sqlite, postgres, { name: 'redis', capabilities: redisCapabiliti
   (store) => store !== undefined,
 )
 
-/** That of Que is known without a database to open. */
-const columns = [...stores, { name: 'que', capabilities: capabilitiesOf(true) }]
+/** Those of guests are known without a database to open. */
+const columns = [
+  ...stores,
+  { name: 'que', capabilities: capabilitiesOf(true) },
+  { name: 'sqlq', capabilities: sqlqCapabilities },
+]
 
 const rows = capabilities.map((capability) => {
   const cells = columns.map((store) => (store.capabilities.has(capability) ? 'yes' : 'no'))
@@ -49,7 +54,8 @@ rmSync(folder, { recursive: true })
 const page = `# What stores can do
 
 Made from the stores themselves by \`npm run docs\`. What a store cannot do is refused, when asked for, with an UnsupportedError before any
-I/O; nothing is imitated. Que has \`listen\` from its schema version 4 on.
+I/O; nothing is imitated. Que has \`listen\` from its schema version 4 on. Of
+\`policy\`, sqlq has a job's own attempts and one retention whatever its end; it refuses a backoff or timeout of a job's own.
 
 | capability | | ${columns.map((store) => store.name).join(' | ')} |
 | --- | --- | ${columns.map(() => '---').join(' | ')} |

@@ -53,7 +53,8 @@ export class Ferry {
 
   /** The attempts that a task has asked for, where the store keeps none with its jobs. */
   attemptsOfTask(task: string): number | undefined {
-    const policy = this.store.rules === undefined ? undefined : this.#policies.get(task)
+    const kept = this.store.rules === undefined || this.store.capabilities.has('policy')
+    const policy = kept ? undefined : this.#policies.get(task)
     return policy?.said.has('maxAttempts') === true ? policy.maxAttempts : undefined
   }
 

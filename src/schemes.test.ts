@@ -13,6 +13,7 @@ it('knows a URL by what it begins with', () => {
     'postgres://ann@host/db',
     'postgresql:///db',
     'que:postgres://h/db',
+    'sqlq:postgres://h/db',
   ]
   expect(urls.map((url) => schemeOf(url).names[0])).toEqual([
     'sqlite',
@@ -21,6 +22,7 @@ it('knows a URL by what it begins with', () => {
     'postgres',
     'postgres',
     'que',
+    'sqlq',
   ])
   for (const url of ['redis://host', 'rediss://host', 'redis+cluster://a,b', 'rediss+cluster://a'])
     expect(schemeOf(url).names[0]).toBe('redis')
@@ -31,7 +33,7 @@ it.each([
   ['postgre://host/db', 'Did you mean "postgres"?'],
   [
     'app.db',
-    'Expected a URL like sqlite:app.db, postgres://user@host/database, redis://host:6379, que:postgres://user@host/database or memory:, got "app.db"',
+    'Expected a URL like sqlite:app.db, postgres://user@host/database, redis://host:6379, que:postgres://user@host/database, sqlq:postgres://user@host/database or memory:, got "app.db"',
   ],
   ['', 'got ""'],
 ])('refuses %s with a word of what is meant', (url, words) => {
