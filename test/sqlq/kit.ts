@@ -65,5 +65,9 @@ async function newDatabase(): Promise<string> {
 async function execute(url: string, sql: string): Promise<void> {
   const client = new Client(url)
   await client.connect()
-  await client.query(sql).finally(async () => await client.end())
+  try {
+    await client.query(sql)
+  } finally {
+    await client.end()
+  }
 }

@@ -17,8 +17,7 @@ it('shares its schema with a worker of sqlq: no job runs twice, none is left, an
   const [own, theirs] = [await connect(sqlq.url), await connect(sqlq.url)]
   const foreign = await ForeignWorker.start(sqlq.url, ['default'], ['tick'])
   onTestFinished(() => foreign.end())
-  for (let n = 0; n < count; n++)
-    await (n % 2 === 0 ? jobs.enqueue(tick, n) : foreign.enqueue('default', 'tick', n, 2))
+  for (let n = 0; n < count; n++) await (n % 2 === 0 ? jobs.enqueue(tick, n) : foreign.enqueue('default', 'tick', n, 2))
 
   const worker = jobs.work(
     [
@@ -29,9 +28,9 @@ it('shares its schema with a worker of sqlq: no job runs twice, none is left, an
     ],
     { concurrency: 4, poll: '20ms' },
   )
-  let over = false
+  const over = new AbortController()
   const playing = (async () => {
-    while (!over)
+    while (!over.signal.aborted)
       await foreign.workOne(async ({ parameters, attempt }) => {
         const n = Number(parameters)
         await witnessed(theirs, n, 2, 'theirs', async () => {})
@@ -41,7 +40,7 @@ it('shares its schema with a worker of sqlq: no job runs twice, none is left, an
   await until('every job is done', async () =>
     (await sqlq.rows()).every(({ status }) => status === 'success') ? true : undefined,
   )
-  over = true
+  over.abort()
   await playing
   await worker.stop()
 
@@ -73,12 +72,10 @@ it('keeps a queue’s concurrency together with workers of sqlq: never one too m
   }
   const others = [await sqlq.jobs(), await sqlq.jobs()]
   const workers = [jobs, ...others].map((one) => one.work([slow.handle(run)], { concurrency: 5, poll: '10ms' }))
-  const foreign = await Promise.all(
-    [1, 2].map(async () => await ForeignWorker.start(sqlq.url, ['narrow'], ['slow'])),
-  )
-  let over = false
+  const foreign = await Promise.all([1, 2].map(async () => await ForeignWorker.start(sqlq.url, ['narrow'], ['slow'])))
+  const over = new AbortController()
   const playing = foreign.map(async (one) => {
-    while (!over) await one.workOne(run)
+    while (!over.signal.aborted) await one.workOne(run)
     await one.end()
   })
   // Counted by the rows: what a handler counts ends before its job does.
@@ -88,7 +85,7 @@ it('keeps a queue’s concurrency together with workers of sqlq: never one too m
     mostRows = Math.max(mostRows, rows.filter(({ status }) => status === 'running').length)
     return rows.every(({ status }) => status === 'success') ? true : undefined
   })
-  over = true
+  over.abort()
   await Promise.all(playing)
   await Promise.all(workers.map(async (worker) => await worker.stop()))
   expect(most).toBeLessThanOrEqual(3)

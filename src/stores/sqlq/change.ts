@@ -8,6 +8,7 @@ export interface Put {
   readonly status: Status | undefined
   readonly priority: number | undefined
   readonly attempt: number | undefined
+  /** As it was where nothing follows: ErrSkipRetry leaves it, too. */
   readonly maxRetries: number | undefined
   readonly parameters: { readonly json: string | null } | undefined
   readonly queuedAt: Instant | undefined
@@ -34,7 +35,8 @@ export function changeOf({ before, after }: Write, now: Instant): Change {
     status: statusOf(before, after),
     priority: after.priority === before.priority ? undefined : after.priority,
     attempt: after.attempt === before.attempt ? undefined : after.attempt,
-    maxRetries: after.maxAttempts === before.maxAttempts ? undefined : bounded(after.maxAttempts),
+    maxRetries:
+      !finished(after.state) && after.maxAttempts !== before.maxAttempts ? bounded(after.maxAttempts) : undefined,
     parameters: after.payload === before.payload ? undefined : { json: toParameters(after.payload) },
     queuedAt: due?.queuedAt,
     afterMs: due?.afterMs,
@@ -58,7 +60,8 @@ const statuses: Readonly<Record<Exclude<State, 'running'>, Status>> = {
 }
 
 function statusOf(before: Job, after: Job): Status | undefined {
-  if (after.state === 'running') return after.cancel !== undefined && before.cancel === undefined ? 'cancelling' : undefined
+  if (after.state === 'running')
+    return after.cancel !== undefined && before.cancel === undefined ? 'cancelling' : undefined
   return after.state === before.state ? undefined : statuses[after.state]
 }
 

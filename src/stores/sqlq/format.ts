@@ -8,11 +8,11 @@ import { toVersion } from './row.ts'
 export const knownVersion = 17
 
 /** Whether the tables are there. To be followed by `versionQuery` if they are. */
-export const tablesQuery = `
+export const tablesQuery: string = `
   select (to_regclass('sqlq.jobs') is not null and to_regclass('sqlq_migrations') is not null)::text as c0`
 
 /** The version as sqlq itself reads it: by the latest migration, in a table that it finds by the search path. */
-export const versionQuery = `
+export const versionQuery: string = `
   select version::text as c0 from sqlq_migrations order by applied_on desc, version desc limit 1`
 
 /** @throws StoreError: there are no such tables */

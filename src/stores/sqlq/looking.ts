@@ -25,7 +25,8 @@ export function listQuery(filter: JobFilter, place: string | undefined): Query {
   if (filter.task !== undefined) conditions.push(`j.typename = ${value(filter.task)}`)
   if (filter.state !== undefined) conditions.push(`${stateOf} = ${value(filter.state)}`)
   if (filter.createdFrom !== undefined) conditions.push(`${ms('j.created_at')} >= ${value(filter.createdFrom)}::bigint`)
-  if (filter.createdUntil !== undefined) conditions.push(`${ms('j.created_at')} < ${value(filter.createdUntil)}::bigint`)
+  if (filter.createdUntil !== undefined)
+    conditions.push(`${ms('j.created_at')} < ${value(filter.createdUntil)}::bigint`)
   if (filter.uniqueKey !== undefined || filter.parent !== undefined) conditions.push('false')
   const oldest = filter.order === 'oldest'
   if (filter.after !== undefined && place !== undefined)

@@ -22,7 +22,7 @@ export function toNote({ attempt, at, name, message, stack }: Failure, again: bo
 }
 
 /** Lines that can be notes, as a condition on `l`. */
-export const isNote = `l.level in ('warn', 'error')
+export const isNote: string = `l.level in ('warn', 'error')
       and (l.message like 'attempt % failed: %' or l.message like 'job has timed out and is now marked as %')`
 
 /** The failure that a line tells of; `undefined` if it is another kind of line. `before` is the one noted before it. */

@@ -27,5 +27,8 @@ export const sqlqOptionNames: readonly string[] = ['keepAlive', ...connectOption
 export function sqlqSettings(options: SqlqOptions): SqlqSettings {
   expectKnown(options, sqlqOptionNames, 'the sqlq store')
   const { keepAlive } = options
-  return { ...connectSettings(options), keepAliveMs: keepAlive === undefined ? 30_000 : toMs(keepAlive, 'keepAlive', 100) }
+  return {
+    ...connectSettings(options),
+    keepAliveMs: keepAlive === undefined ? 30_000 : toMs(keepAlive, 'keepAlive', 100),
+  }
 }

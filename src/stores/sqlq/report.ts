@@ -30,7 +30,8 @@ export async function report(ask: (text: string) => Promise<readonly Row[]>): Pr
   if (errored > 0) warn('errored', `${errored} jobs have failed for good`)
   if (stuck > 0)
     warn('cancelling', `${stuck} jobs were asked to stop before they had run: nobody takes them; retry or delete them`)
-  if (incomplete > 0) warn('nulls', `${incomplete} jobs have no attempt, max_retries or run_after: Go workers fail on them`)
+  if (incomplete > 0)
+    warn('nulls', `${incomplete} jobs have no attempt, max_retries or run_after: Go workers fail on them`)
   if (waiting > many && index?.[0] !== 'true')
     warn('index', `each claim reads ${waiting} waiting jobs: see docs/guests/sqlq.md for an index that helps`)
   return findings

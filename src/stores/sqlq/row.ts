@@ -50,17 +50,17 @@ export function us(column: string): string {
 }
 
 /** When `j` is due. Null, as sqlq's own dequeue has it, without a run_after. */
-export const dueAt = `(j.last_queued_at + (j.run_after / 1000) * interval '1 microsecond')`
+export const dueAt: string = `(j.last_queued_at + (j.run_after / 1000) * interval '1 microsecond')`
 
 /** When the lease of `j` ends. */
-export const leaseEnd = `(coalesce(j.last_keepalive, j.started_at, j.last_queued_at) + (j.keepalive_interval / 1000) * interval '1 microsecond'
+export const leaseEnd: string = `(coalesce(j.last_keepalive, j.started_at, j.last_queued_at) + (j.keepalive_interval / 1000) * interval '1 microsecond'
     + case when j.status = 'cancelling' then ${heardWithin} else interval '0' end)`
 
 /** When `j` is to be forgotten, once it has finished; null for never. */
-export const forgetAt = `case when j.retention_ttl > 0 then j.completed_at + (j.retention_ttl / 1000) * interval '1 microsecond' end`
+export const forgetAt: string = `case when j.retention_ttl > 0 then j.completed_at + (j.retention_ttl / 1000) * interval '1 microsecond' end`
 
 /** The state of `j`. What was asked to stop before it had ever run is taken up by nobody any more. */
-export const stateOf = `case j.status when 'success' then 'completed' when 'errored' then 'failed'
+export const stateOf: string = `case j.status when 'success' then 'completed' when 'errored' then 'failed'
     when 'cancelling' then case when j.attempt > 0 then 'running' else 'cancelled' end else j.status::text end`
 
 /** The last failures of `j`, oldest first. */

@@ -37,7 +37,7 @@ export class Serializable {
   }
 
   async #repeat<T>(work: (ask: Ask) => Promise<T>): Promise<T> {
-    for (let meetings = 0, losses = 0; ; ) {
+    for (let meetings = 0, losses = 0; ;) {
       const attempt = await this.#attempt(work, meetings)
       if ('done' in attempt) return attempt.done
       const { error, committing } = attempt

@@ -6,7 +6,7 @@ import { at, dueAt, forgetAt, jobColumns, leaseEnd, ms, msUp, stateOf, us } from
  */
 
 /** Adds jobs in order, and their queues where there are none. $1 to $10 columns, by job; $11 keepalive in milliseconds. */
-export const insert = `
+export const insert: string = `
   with k as materialized (
     select * from unnest($1::text::text[], $2::text::text[], $3::text::integer[], $4::text::text[], $5::text::integer[],
       $6::text::integer[], $7::text::bigint[], $8::text::bigint[], $9::text::bigint[], $10::text::bigint[])
@@ -58,7 +58,7 @@ export function candidates(tasks: 'named' | 'any'): string {
 }
 
 /** Begins runs of jobs that wait. In the same transaction. $1 ids, $2 now, $3 the lease in milliseconds. */
-export const begin = `
+export const begin: string = `
   update sqlq.jobs j set
     status = 'running',
     started_at = ${at('$2::text')},
@@ -69,7 +69,7 @@ export const begin = `
   returning ${jobColumns}`
 
 /** When the next job falls due. $1 queues or null, $2 tasks or null, $3 now. */
-export const next = `
+export const next: string = `
   select (${msUp(`min(${dueAt})`)})::text as c0
   from sqlq.jobs j
   where j.status = 'pending' and ${dueAt} > ${at('$3::text')}
@@ -126,7 +126,7 @@ export function settle(locked: 'wait' | 'skip'): string {
 }
 
 /** Our runs go on. $1 ids, $2 attempts, $3 beginnings, $4 now, $5 the lease in milliseconds. Rows are locked in the order of their ids. */
-export const renew = `
+export const renew: string = `
   with turn as (
     select j.id
     from unnest($1::text::uuid[], $2::text::integer[], $3::text::bigint[]) as k (id, attempt, started) join sqlq.jobs j on j.id = k.id
@@ -140,7 +140,7 @@ export const renew = `
   returning j.id::text as c0, (j.status = 'cancelling')::text as c1`
 
 /** $1 now, $2 the most. The earliest that is not yet over comes last. */
-export const expired = `
+export const expired: string = `
   (
     select ${jobColumns} from sqlq.jobs j
     where j.status in ('running', 'cancelling') and j.attempt > 0 and ${leaseEnd} <= ${at('$1::text')}
@@ -154,7 +154,7 @@ export const expired = `
   )`
 
 /** With their logs, which the key of these cascades to. $1 now, $2 the most. */
-export const prune = `
+export const prune: string = `
   delete from sqlq.jobs j using (
     select j.id from sqlq.jobs j
     where j.status in ('success', 'errored', 'cancelled') and ${forgetAt} <= ${at('$1::text')}
@@ -165,12 +165,12 @@ export const prune = `
   returning j.id::text as c0`
 
 /** $1 ids. */
-export const get = `select ${jobColumns} from sqlq.jobs j where j.id = any ($1::text::uuid[])`
+export const get: string = `select ${jobColumns} from sqlq.jobs j where j.id = any ($1::text::uuid[])`
 
 /** Where a page goes on: the place of a job in the order. $1 id. */
-export const place = `select (${us('j.created_at')})::text as c0 from sqlq.jobs j where j.id = $1::text::uuid`
+export const place: string = `select (${us('j.created_at')})::text as c0 from sqlq.jobs j where j.id = $1::text::uuid`
 
-export const stats = `
+export const stats: string = `
   select q.name as c0, q.concurrency::text as c1, q.priority::text as c2, c.typename as c3, c.state as c4, c.count::text as c5, c.due::text as c6
   from sqlq.queues q left join (
     select j.queue, j.typename, ${stateOf} as state, count(*) as count, ${msUp(`min(${dueAt}) filter (where j.status = 'pending')`)} as due
@@ -179,14 +179,14 @@ export const stats = `
   order by q.name, c.typename, c.state`
 
 /** $1 queue, $2 concurrency if $3 says so, $4 priority or null. */
-export const configure = `
+export const configure: string = `
   insert into sqlq.queues (name, concurrency, priority) values ($1::text, $2::text::integer, coalesce($4::text::integer, 1))
   on conflict (name) do update set
     concurrency = case when $3::text = 'set' then excluded.concurrency else queues.concurrency end,
     priority = coalesce($4::text::integer, queues.priority)`
 
 /** Lines of jobs that are gone are dropped; those that are there cannot go meanwhile. $1 ids, $2 times, $3 levels, $4 messages. */
-export const log = `
+export const log: string = `
   with k as materialized (
     select * from unnest($1::text::uuid[], $2::text::bigint[], $3::text::text[], $4::text::text[]) with ordinality as k (id, logged_at, level, message, ord)
   ), there as materialized (
@@ -197,7 +197,7 @@ export const log = `
   from k join there on there.id = k.id order by k.ord`
 
 /** $1 id, $2 after so many lines, $3 the most. What a line belongs to can be told of the last run alone. */
-export const logs = `
+export const logs: string = `
   select row_number() over (order by l.logged_at, l.position)::text as c0, (${ms('l.logged_at')})::text as c1, l.level::text as c2,
     l.message as c3, case when l.logged_at >= j.started_at then j.attempt else 0 end::text as c4
   from sqlq.job_logs l join sqlq.jobs j on j.id = l.job

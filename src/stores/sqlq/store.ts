@@ -291,10 +291,7 @@ export class SqlqStore implements Store<object> {
     const [text, values] = [statements.settle(locked), settleValues(planned)]
     if (tx !== undefined) return toSettled(planned, await inTx(tx)(text, values))
     const rows = await this.#link.tryRun({ name: '', text }, values)
-    const settled =
-      rows === undefined
-        ? await this.#again(planned, text, values)
-        : toSettled(planned, rows)
+    const settled = rows === undefined ? await this.#again(planned, text, values) : toSettled(planned, rows)
     for (const one of planned) if (settled.stored.has(one.write.before.id)) this.#settled(one)
     return settled
   }
@@ -305,7 +302,10 @@ export class SqlqStore implements Store<object> {
     const open = planned.filter(({ write }) => !stored.has(write.before.id))
     const current = await this.get(open.map(({ write }) => write.before.id))
     const done = open.filter(({ write: { after } }, i) => isAsWritten(current[i], after))
-    return { stored: new Set([...stored, ...done.map(({ write }) => write.before.id)]), frees: frees || done.length > 0 }
+    return {
+      stored: new Set([...stored, ...done.map(({ write }) => write.before.id)]),
+      frees: frees || done.length > 0,
+    }
   }
 
   /** What has been stored of a run of ours ends it, unless it asked it to stop. */
@@ -330,7 +330,11 @@ export class SqlqStore implements Store<object> {
       if (done[i] === true) return { ok: true }
       const job = current.get(before.id)
       // Whoever has it now, our run of it is over.
-      if (tx === undefined && job?.lease !== before.lease && this.#leases.holding(before.id, before.lease) !== undefined)
+      if (
+        tx === undefined &&
+        job?.lease !== before.lease &&
+        this.#leases.holding(before.id, before.lease) !== undefined
+      )
         this.#leases.remove(before.id)
       return { ok: false, current: job }
     })
@@ -383,7 +387,12 @@ function toSettled(planned: readonly Planned[], rows: readonly Row[]): Settled {
 /** Whether the row is as a write was to leave it. */
 function isAsWritten(job: Job | undefined, after: Job | undefined): boolean {
   if (job === undefined || after === undefined) return job === after
-  return job.state === after.state && job.attempt === after.attempt && job.finishedAt === after.finishedAt && job.runAt === after.runAt
+  return (
+    job.state === after.state &&
+    job.attempt === after.attempt &&
+    job.finishedAt === after.finishedAt &&
+    job.runAt === after.runAt
+  )
 }
 
 function lost(what: 'jobs' | 'lines'): StoreError {

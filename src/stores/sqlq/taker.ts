@@ -12,7 +12,10 @@ export async function takeJobs(request: ClaimRequest, ask: Ask): Promise<readonl
   const { queues, tasks, limit, now, until } = request
   const open = tasks === undefined ? undefined : [...tasks].filter(([, most]) => most > 0)
   if (limit === 0 || open?.length === 0 || queues?.length === 0) return []
-  const named = open === undefined ? [] : [names(open.map(([task]) => task)), numberArray(open.map(([, most]) => Math.min(most, limit)))]
+  const named =
+    open === undefined
+      ? []
+      : [names(open.map(([task]) => task)), numberArray(open.map(([, most]) => Math.min(most, limit)))]
   const rows = await ask(candidates(open === undefined ? 'any' : 'named'), [
     queues === undefined ? null : names(queues),
     String(limit),
