@@ -50,12 +50,15 @@ export async function put(client: Client, { queues, jobs, logs }: Omit<Step, 'di
     ['sqlq.queues', queues],
     ['sqlq.jobs', jobs],
     ['sqlq.job_logs', logs],
-  ] as const)
-    for (const row of rows) {
-      const names = Object.keys(row)
-      const places = names.map((_, i) => `$${i + 1}`)
-      await client.query(`insert into ${table} (${names.join(', ')}) values (${places.join(', ')})`, Object.values(row))
-    }
+  ] as const) {
+    const [names, values]: [string[], unknown[]] = [
+      Object.keys(rows[0] ?? {}),
+      rows.flatMap((row) => Object.values(row)),
+    ]
+    const places = rows.map((_, i) => `(${names.map((__, n) => `$${i * names.length + n + 1}`).join(', ')})`)
+    if (rows.length > 0)
+      await client.query(`insert into ${table} (${names.join(', ')}) values ${places.join(', ')}`, values)
+  }
 }
 
 /** Microseconds since 1970 of what PostgreSQL has printed in UTC. */

@@ -95,6 +95,14 @@ describe('a row', () => {
     expect(await sqlq.rows()).toMatchObject([{ parameters: json, priority: '2' }])
   })
 
+  it('has a result as JSON, with the replacement character for what jsonb does not take', async () => {
+    const sqlq = await newSqlq()
+    const jobs = await sqlq.jobs()
+    const { id } = await jobs.enqueue(task<[]>({ name: 'one' }), [])
+    expect(await (await jobs.lease())?.complete({ text: 'nul \0 and half \ud800' })).toBe(true)
+    expect((await jobs.get(id))?.result).toEqual({ text: 'nul \ufffd and half \ufffd' })
+  })
+
   it('without parameters is a job without payload, and null is a payload', async () => {
     const sqlq = await newSqlq()
     const jobs = await sqlq.jobs()

@@ -22,7 +22,7 @@ it(
   async () => {
     const sqlq = await newSqlq()
     await sqlq.client.query(ledgerSchema)
-    const jobs = await sqlq.jobs()
+    const jobs = await sqlq.jobs({ keepAlive: '2s' })
     const tick = task<number>({ name: 'tick', queue: 'default', maxAttempts: 20 })
     await jobs.enqueueMany(Array.from({ length: count }, (_, n) => tick.with(n)))
 

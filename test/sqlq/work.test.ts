@@ -126,6 +126,19 @@ describe('a worker', () => {
     expect(await sqlq.logs()).toEqual([])
   })
 
+  it('cuts no keepalive short that a row has, since a Go worker may need it should ours die, whatever our own lease', async () => {
+    const sqlq = await newSqlq()
+    const jobs = await sqlq.jobs()
+    await jobs.enqueue(task<[]>({ name: 'one' }), [])
+    const held = await jobs.lease({ for: '1s' })
+    const keepalive = async (): Promise<unknown> => (await sqlq.rows())[0]?.['keepalive_interval']
+    expect(await keepalive()).toBe('30000000000')
+    expect(await held?.extend('1h')).toBe(true)
+    expect(await keepalive()).toBe('3600000000000')
+    expect(await held?.extend('5s')).toBe(true)
+    expect(await keepalive()).toBe('30000000000')
+  })
+
   it('takes back a job whose Go worker has died, notes it as sqlq does, and runs it if an attempt is left', async () => {
     const sqlq = await newSqlq()
     const jobs = await sqlq.jobs()

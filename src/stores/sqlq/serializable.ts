@@ -15,12 +15,9 @@ const patientFrom = 4
  * Does work in SERIALIZABLE transactions, as sqlq's dequeue has to: of two that have read what the other then wrote, the server undoes one, which is
  * done anew. Of many at once somebody always comes through; who has been undone a few times waits on the server for a random moment, so that not
  * all come back at once.
- *
- * Those of one store follow one another: side by side they would only undo each other.
  */
 export class Serializable {
   readonly #connections: Connections
-  #last: Promise<unknown> = Promise.resolve()
 
   constructor(connections: Connections) {
     this.#connections = connections
@@ -31,12 +28,6 @@ export class Serializable {
    * taken back once its lease has run out
    */
   async run<T>(work: (ask: Ask) => Promise<T>): Promise<T> {
-    const turn = this.#last.then(async () => await this.#repeat(work))
-    this.#last = turn.catch(() => undefined) // its caller hears of it
-    return await turn
-  }
-
-  async #repeat<T>(work: (ask: Ask) => Promise<T>): Promise<T> {
     for (let meetings = 0, losses = 0; ;) {
       const attempt = await this.#attempt(work, meetings)
       if ('done' in attempt) return attempt.done

@@ -57,14 +57,17 @@ export function candidates(tasks: 'named' | 'any'): string {
   order by lane.priority, j.priority, j.created_at, j.id`
 }
 
-/** Begins runs of jobs that wait. In the same transaction. $1 ids, $2 now, $3 the lease in milliseconds. */
+/**
+ * Begins runs of jobs that wait. In the same transaction. The row's own keepalive is not cut short: it may have to last for a Go worker, should
+ * this one die. $1 ids, $2 now, $3 the lease in milliseconds.
+ */
 export const begin: string = `
   update sqlq.jobs j set
     status = 'running',
     started_at = ${at('$2::text')},
     last_keepalive = ${at('$2::text')},
     attempt = coalesce(j.attempt, 0) + 1,
-    keepalive_interval = $3::text::bigint * 1000000
+    keepalive_interval = greatest(j.keepalive_interval, $3::text::bigint * 1000000)
   where j.id = any ($1::text::uuid[]) and j.status = 'pending'
   returning ${jobColumns}`
 
@@ -125,17 +128,23 @@ export function settle(locked: 'wait' | 'skip'): string {
   from (select * from gone union all select * from done) c join sqlq.queues q on q.name = c.queue`
 }
 
-/** Our runs go on. $1 ids, $2 attempts, $3 beginnings, $4 now, $5 the lease in milliseconds. Rows are locked in the order of their ids. */
+/**
+ * Our runs go on. $1 ids, $2 attempts, $3 beginnings, $4 the rows' own keepalives, $5 now, $6 the lease in milliseconds. Rows are locked in the
+ * order of their ids.
+ */
 export const renew: string = `
   with turn as (
-    select j.id
-    from unnest($1::text::uuid[], $2::text::integer[], $3::text::bigint[]) as k (id, attempt, started) join sqlq.jobs j on j.id = k.id
+    select j.id, k.keepalive
+    from unnest($1::text::uuid[], $2::text::integer[], $3::text::bigint[], $4::text::bigint[]) as k (id, attempt, started, keepalive)
+    join sqlq.jobs j on j.id = k.id
     where j.status in ('running', 'cancelling') and j.attempt = k.attempt and j.started_at = ${at('k.started', 'microsecond')}
-      and ${leaseEnd} > ${at('$4::text')}
+      and ${leaseEnd} > ${at('$5::text')}
     order by j.id
     for no key update of j
   )
-  update sqlq.jobs j set last_keepalive = ${at('$4::text')}, keepalive_interval = $5::text::bigint * 1000000
+  update sqlq.jobs j set
+    last_keepalive = ${at('$5::text')},
+    keepalive_interval = greatest(turn.keepalive, $6::text::bigint * 1000000)
   from turn where j.id = turn.id
   returning j.id::text as c0, (j.status = 'cancelling')::text as c1`
 
