@@ -36,8 +36,12 @@ export function listQuery(filter: JobFilter, place: string | undefined): Query {
   const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`
   const order = oldest ? 'asc' : 'desc'
   return {
-    text: `select ${jobColumns}, (${us('j.created_at')})::text as place from sqlq.jobs j ${where}
-      order by j.created_at ${order}, j.id ${order} limit ${value(filter.limit)}::bigint`,
+    text: `select ${jobColumns}, (${us('j.created_at')})::text as place
+      from (
+        select j.*, j.xmin from sqlq.jobs j ${where}
+        order by j.created_at ${order}, j.id ${order} limit ${value(filter.limit)}::bigint
+      ) j
+      order by j.created_at ${order}, j.id ${order}`,
     values,
   }
 }

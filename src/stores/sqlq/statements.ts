@@ -23,16 +23,21 @@ export const insert: string = `
   from k order by k.ord
   returning id::text as c0`
 
-/** The jobs that may wait of each queue with room, and how much it has. A job that was asked to stop still runs, for as long as its lease lasts. */
+/**
+ * The queues, and how many more jobs of each may run, where that is limited. A job that was asked to stop still runs, for as long as its lease
+ * lasts.
+ */
 const lanes = `
-  with lane as (
-    select q.name, q.priority, q.concurrency - (
-        select count(*) from sqlq.jobs j
-        where q.concurrency is not null and j.queue = q.name
-          and (j.status = 'running' or (j.status = 'cancelling' and j.attempt > 0 and ${leaseEnd} > ${at('$3::text')}))
-      ) as room
-    from sqlq.queues q
-    where $1::text is null or q.name = any ($1::text::text[])
+  with busy as (
+    select j.queue, count(*) as running
+    from sqlq.jobs j
+    where (j.status = 'running' or (j.status = 'cancelling' and j.attempt > 0 and ${leaseEnd} > ${at('$3::text')}))
+      and j.queue in (select q.name from sqlq.queues q where q.concurrency is not null)
+    group by j.queue
+  ), lane as materialized (
+    select q.name, q.priority, q.concurrency - coalesce(busy.running, 0) as room
+    from sqlq.queues q left join busy on busy.queue = q.name
+    where ($1::text is null or q.name = any ($1::text::text[])) and (q.concurrency is null or q.concurrency > coalesce(busy.running, 0))
   )`
 
 /**
@@ -53,7 +58,6 @@ export function candidates(tasks: 'named' | 'any'): string {
     order by j.priority, j.created_at, j.id
     limit least($2::text::bigint, lane.room${named ? ', task.most' : ''})
   ) j
-  where lane.room is null or lane.room > 0
   order by lane.priority, j.priority, j.created_at, j.id`
 }
 
@@ -71,10 +75,10 @@ export const begin: string = `
   where j.id = any ($1::text::uuid[]) and j.status = 'pending'
   returning ${jobColumns}`
 
-/** When the next job falls due. $1 queues or null, $2 tasks or null, $3 now. */
+/** When the next job falls due. By way of the queues, so that the index (queue, typename, status) can serve. $1 queues or null, $2 tasks or null, $3 now. */
 export const next: string = `
   select (${msUp(`min(${dueAt})`)})::text as c0
-  from sqlq.jobs j
+  from sqlq.queues q join sqlq.jobs j on j.queue = q.name
   where j.status = 'pending' and ${dueAt} > ${at('$3::text')}
     and ($1::text is null or j.queue = any ($1::text::text[]))
     and ($2::text is null or j.typename = any ($2::text::text[]))`
