@@ -1,12 +1,11 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { remove } from '../../src/core/lifecycle.ts'
 import { open, StoreError, task, UnsupportedError, UsageError } from '../../src/index.ts'
-import { newDatabase } from '../servers/kit.ts'
+import { connect, newDatabase } from '../servers/kit.ts'
 import { millis } from './fixture.ts'
 import { ForeignWorker } from './foreign.ts'
-import { connect } from '../servers/kit.ts'
-import { newSqlq } from './kit.ts'
+import { events, newSqlq } from './kit.ts'
 import { sqlqSchema } from './schema.ts'
 
 describe('what the format cannot do', () => {
@@ -79,6 +78,39 @@ describe('opening', () => {
     expect(await opened()).toContain('version none')
     await expect(open(`sqlq:${url}`)).rejects.toThrow(StoreError)
   })
+})
+
+it('needs no more rights than its page says', async () => {
+  const sqlq = await newSqlq()
+  const role = `role_${new URL(sqlq.url).pathname.slice(1)}`
+  await sqlq.client.query(`
+    create role ${role} login;
+    grant usage on schema sqlq to ${role};
+    grant usage on sequence sqlq.job_log_ordering to ${role};
+    grant select, insert, update, delete on sqlq.jobs to ${role};
+    grant select, insert, update on sqlq.queues to ${role};
+    grant select, insert on sqlq.job_logs to ${role};
+    grant select on sqlq_migrations to ${role}`)
+  onTestFinished(async () => void (await sqlq.client.query(`drop owned by ${role}; drop role ${role}`)))
+  const jobs = await open(`sqlq:${Object.assign(new URL(sqlq.url), { username: role }).href}`, { logger: false })
+  const one = task<number>({ name: 'one', maxAttempts: 2, backoff: 0 })
+  await jobs.configure('default', { concurrency: 5 })
+  const { id } = await jobs.enqueue(one, 1, { retention: { completed: 1, failed: 1, cancelled: 1 } })
+  const completed = events(jobs, 'completed', 1)
+  const worker = jobs.work([
+    one.handle((n, job) => {
+      job.log.info('hello')
+      if (job.attempt === 1) throw new Error('once')
+    }),
+  ])
+  await completed
+  await worker.stop()
+  expect(await jobs.get(id)).toMatchObject({ state: 'completed', failures: [{ message: 'once' }] })
+  await jobs.report()
+  await jobs.stats()
+  await jobs.prune()
+  await jobs.close()
+  expect(await sqlq.rows()).toEqual([])
 })
 
 describe('a row', () => {

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
 
 import { open, StoreError, task } from '../../src/index.ts'
-import { newProxy } from '../servers/kit.ts'
-import { newSqlq } from './kit.ts'
+import { newPgBouncer, newProxy } from '../servers/kit.ts'
+import { events, newSqlq } from './kit.ts'
 
 const one = task<number>({ name: 'one', maxAttempts: 3 })
 
@@ -47,5 +47,19 @@ it('renews across a connection that broke', async () => {
   expect(await held?.extend('2m')).toBe(true)
   expect(await held?.complete()).toBe(true)
   expect(await sqlq.rows()).toMatchObject([{ status: 'success', attempt: '1' }])
+  await jobs.close()
+})
+
+it('works behind PgBouncer in transaction mode: it keeps nothing in a session', async () => {
+  const sqlq = await newSqlq()
+  const pooler = await newPgBouncer(sqlq.url, { connections: 2 })
+  const jobs = await open(`sqlq:${pooler.url}`, { logger: false, connections: 4 })
+  await jobs.configure('default', { concurrency: 2 })
+  const completed = events(jobs, 'completed', 20)
+  const worker = jobs.work([one.handle((n, job) => job.transaction(async () => n))], { concurrency: 4, poll: '50ms' })
+  await jobs.enqueueMany(Array.from({ length: 20 }, (_, n) => one.with(n)))
+  await completed
+  await worker.stop()
+  expect((await sqlq.rows()).every(({ status, attempt }) => status === 'success' && attempt === '1')).toBe(true)
   await jobs.close()
 })
