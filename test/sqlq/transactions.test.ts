@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 
+import { settle } from '../../src/core/lifecycle.ts'
 import { LeaseLostError, task } from '../../src/index.ts'
 import { connect } from '../servers/kit.ts'
 import { events, newSqlq, type Sqlq } from './kit.ts'
@@ -89,6 +90,23 @@ it('settles others while a transaction that completes one stays open, and does n
   await store.claim({ tasks: undefined, limit: 9, lease: 'x', until: now + 30_000, now }) // others go on, too
   await client.query('commit')
   expect((await sqlq.rows()).map(({ status }) => status)).toEqual(['success', 'success'])
+})
+
+it('takes back no job that is being completed in an open transaction, and does not wait for that', async () => {
+  const { sqlq, jobs } = await bank()
+  await jobs.enqueue(task<number>({ name: 'one', maxAttempts: 3 }), 1)
+  const held = await jobs.lease()
+  await sqlq.client.query(`update sqlq.jobs set last_keepalive = now() - interval '31 seconds'`)
+  const client = await connect(sqlq.url)
+  await client.query('begin')
+  await held?.complete(undefined, { tx: client })
+  const store = await sqlq.store()
+  const now = Date.now()
+  const { jobs: dead } = await store.expired(now, 9)
+  const rescues = dead.map((job) => settle(job, { kind: 'expired' }, store.rules, now, 0))
+  expect(await store.apply(rescues, now)).toEqual([{ ok: false, current: dead[0] }])
+  await client.query('commit')
+  expect(await store.apply(rescues, now)).toMatchObject([{ ok: false, current: { state: 'completed' } }])
 })
 
 async function bank(): Promise<{

@@ -1,22 +1,17 @@
 import { UsageError } from '../../core/errors.ts'
-import type { Instant, Job } from '../../core/job.ts'
+import type { Job } from '../../core/job.ts'
 import { numberArray, textArray } from '../pg/array.ts'
 import { bounded } from './change.ts'
 import type { Moments } from './moments.ts'
 import { refusal, toParameters, toRunAfter, ttlOf } from './parameters.ts'
 
 /** The parameters of `insert`. @throws UsageError for a job that no row can hold */
-export function insertValues(
-  jobs: readonly Job[],
-  keepAliveMs: number,
-  moments: Moments,
-  now: Instant,
-): readonly (string | null)[] {
+export function insertValues(jobs: readonly Job[], keepAliveMs: number, moments: Moments): readonly (string | null)[] {
   for (const job of jobs) {
     const why = refusal(job)
     if (why !== undefined) throw new UsageError(`Refused to store job ${job.id}: ${why}`)
   }
-  const due = jobs.map(({ runAt }) => toRunAfter(runAt, now))
+  const due = jobs.map(({ runAt, createdAt }) => toRunAfter(runAt, createdAt))
   return [
     textArray(jobs.map(({ queue }) => queue)),
     textArray(jobs.map(({ task }) => task)),

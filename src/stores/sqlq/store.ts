@@ -1,7 +1,7 @@
 import type { Capability } from '../../core/capability.ts'
 import { StoreError, UnsupportedError, UsageError } from '../../core/errors.ts'
 import type { Instant, Job } from '../../core/job.ts'
-import { expectFaultless, settle, type Write } from '../../core/lifecycle.ts'
+import { endsRun, expectFaultless, settle, type Write } from '../../core/lifecycle.ts'
 import type {
   Batch,
   BatchResult,
@@ -130,13 +130,13 @@ export class SqlqStore implements Store<object> {
     return refusal(job)
   }
 
-  async insert(batches: readonly Batch[], now: Instant, tx?: object): Promise<readonly BatchResult[]> {
+  async insert(batches: readonly Batch[], _now: Instant, tx?: object): Promise<readonly BatchResult[]> {
     this.#expectOpen()
     const jobs = batches.flatMap((batch) => batch.jobs.map(({ job }) => job))
     expectFaultless(jobs)
     if (batches.some(({ writes = [] }) => writes.length > 0)) throw new UnsupportedError('dedupe', this.name)
     if (jobs.length === 0) return batches.map(() => ({ ok: true, holders: [] }))
-    const values = insertValues(jobs, this.#settings.keepAliveMs, this.#moments, now)
+    const values = insertValues(jobs, this.#settings.keepAliveMs, this.#moments)
     const rows = await (tx === undefined ? this.#insert(values) : inTx(tx)(statements.insert, values))
     const ids = rows.map((row) => toText(row[0]))
     if (tx === undefined) this.#ring('jobs')
@@ -158,7 +158,9 @@ export class SqlqStore implements Store<object> {
 
   async apply(writes: readonly Write[], now: Instant, tx?: object): Promise<readonly WriteResult[]> {
     this.#expectOpen()
-    const { results, any } = await this.#writer.write(writes, now, 'wait', tx)
+    // Who takes back the dead does not wait for one that may be completing in a transaction: there is another time.
+    const rescues = writes.every((write) => endsRun(write) && (write.before.leaseUntil ?? now) <= now)
+    const { results, any } = await this.#writer.write(writes, now, rescues ? 'skip' : 'wait', tx)
     if (tx === undefined && any) {
       this.#ring('jobs')
       if (writes.some(({ after }) => after?.state === 'running')) this.#ring('control')
