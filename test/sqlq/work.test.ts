@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
+import { settle } from '../../src/core/lifecycle.ts'
 import { CancelledError, snooze, task, UnrecoverableError } from '../../src/index.ts'
 import { until } from '../servers/until.ts'
 import { millis } from './fixture.ts'
@@ -137,6 +138,26 @@ describe('a worker', () => {
     expect(await keepalive()).toBe('3600000000000')
     expect(await held?.extend('5s')).toBe(true)
     expect(await keepalive()).toBe('30000000000')
+    const now = Date.now()
+    const store = await sqlq.store()
+    expect((await store.expired(now + 20_000, 9)).jobs).toEqual([])
+    expect((await store.expired(now + 31_000, 9)).jobs).toHaveLength(1)
+  })
+
+  it('takes back no run of its own before the row says so, nor one that was renewed since it was found', async () => {
+    const sqlq = await newSqlq()
+    const store = await sqlq.store()
+    const jobs = await sqlq.jobs()
+    await jobs.enqueue(task<[]>({ name: 'one', maxAttempts: 3 }), [])
+    const T = Date.now()
+    const [job] = (await store.claim({ tasks: undefined, limit: 1, lease: 'x', until: T + 1_000, now: T })).jobs
+    expect(await store.expired(T + 2_000, 9)).toEqual({ jobs: [], nextAt: T + 30_000 })
+    const { jobs: dead } = await store.expired(T + 30_000, 9)
+    expect(dead).toEqual([job])
+    await store.renew([{ id: job!.id, lease: 'x' }], T + 60_000, T + 29_999)
+    const rescue = settle(dead[0]!, { kind: 'expired' }, store.rules, T + 30_000, 0)
+    expect(await store.apply([rescue], T + 30_000)).toMatchObject([{ ok: false, current: { lease: 'x' } }])
+    expect(await sqlq.rows()).toMatchObject([{ status: 'running' }])
   })
 
   it('takes back a job whose Go worker has died, notes it as sqlq does, and runs it if an attempt is left', async () => {

@@ -111,7 +111,7 @@ export function toRead(row: Row): Read {
     task: row[2] as string,
     queue: row[1] as string,
     state,
-    priority: Number(row[5]),
+    priority: Math.max(-32_768, Math.min(32_767, Number(row[5]))), // theirs may be larger, and are taken in their order
     runAt: toInstant(row[10]) ?? never,
     payload: toPayload(row[6] as string | null),
     attempt,

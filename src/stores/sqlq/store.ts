@@ -188,9 +188,11 @@ export class SqlqStore implements Store<object> {
 
   async expired(now: Instant, limit: number): Promise<Expired> {
     this.#expectOpen()
-    const found = this.#toJobs(await this.#run(statements.expired, [String(now), String(limit)]))
-    const jobs = found.filter(({ leaseUntil = 0 }) => leaseUntil <= now)
-    return { jobs, nextAt: found.find(({ leaseUntil = 0 }) => leaseUntil > now)?.leaseUntil }
+    const found = (await this.#run(statements.expired, [String(now), String(limit)])).map(toRead)
+    // By the rows, which is what everybody goes by: a lease of ours may be shorter.
+    const over = found.filter(({ job }) => (job.leaseUntil ?? 0) <= now)
+    const nextAt = found.find(({ job }) => (job.leaseUntil ?? 0) > now)?.job.leaseUntil
+    return { jobs: over.map((read) => this.#leases.overlay(read)), nextAt }
   }
 
   async prune(now: Instant, limit: number): Promise<number> {
