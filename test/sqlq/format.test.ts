@@ -95,7 +95,7 @@ it('needs no more rights than its page says', async () => {
   const jobs = await open(`sqlq:${Object.assign(new URL(sqlq.url), { username: role }).href}`, { logger: false })
   const one = task<number>({ name: 'one', maxAttempts: 2, backoff: 0 })
   await jobs.configure('default', { concurrency: 5 })
-  const { id } = await jobs.enqueue(one, 1, { retention: { completed: 1, failed: 1, cancelled: 1 } })
+  const { id } = await jobs.enqueue(one, 1, { retention: { completed: '1h', failed: '1h', cancelled: '1h' } })
   const completed = events(jobs, 'completed', 1)
   const worker = jobs.work([
     one.handle((n, job) => {
@@ -108,7 +108,8 @@ it('needs no more rights than its page says', async () => {
   expect(await jobs.get(id)).toMatchObject({ state: 'completed', failures: [{ message: 'once' }] })
   await jobs.report()
   await jobs.stats()
-  await jobs.prune()
+  await sqlq.client.query(`update sqlq.jobs set completed_at = now() - interval '2 hours'`)
+  expect(await jobs.prune()).toBe(1)
   await jobs.close()
   expect(await sqlq.rows()).toEqual([])
 })

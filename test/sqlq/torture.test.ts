@@ -33,7 +33,7 @@ it(
     for (let n = 1; n <= kills; n++) {
       const { pid } = worker
       await until(`worker ${n} has done its part`, async () =>
-        (await doneBy(sqlq.client, pid)) > 80 ? true : undefined,
+        (await doneBy(sqlq.client, pid)) > 60 ? true : undefined,
       )
       await sqlq.client.query('insert into killed values ($1)', [worker.pid])
       worker.kill('SIGKILL')

@@ -287,6 +287,7 @@ export class SqlqStore implements Store<object> {
 
   async #take(request: ClaimRequest): Promise<readonly Job[]> {
     const turn = this.#claims.then(async () => {
+      this.#expectOpen() // or nobody would give back what is taken now
       const taken = await this.#serializable.run(async (ask) => await takeJobs(request, ask))
       for (const lease of taken) this.#leases.add(lease)
       return taken.map(({ job }) => job)
