@@ -92,6 +92,23 @@ it('settles others while a transaction that completes one stays open, and does n
   expect((await sqlq.rows()).map(({ status }) => status)).toEqual(['success', 'success'])
 })
 
+it('leaves for later the end of a run whose row a transaction has locked, and settles the others of the same exchange', async () => {
+  const { sqlq, jobs } = await bank()
+  const store = await sqlq.store()
+  await jobs.enqueueMany([1, 2].map((n) => task<number>({ name: 'one' }).with(n)))
+  const now = Date.now()
+  const claim = { tasks: undefined, limit: 2, until: now + 30_000, now }
+  const { jobs: running } = await store.claim({ ...claim, lease: 'x' })
+  const client = await connect(sqlq.url)
+  await client.query('begin')
+  await client.query('select from sqlq.jobs where id = $1 for update', [running[0]?.id])
+  const writes = running.map((job) => settle(job, { kind: 'succeeded', result: undefined }, store.rules, now, 0))
+  const { settled } = await store.claim({ ...claim, lease: 'y', settle: writes })
+  expect(settled).toEqual([{ ok: false, current: running[0] }, { ok: true }])
+  await client.query('commit')
+  expect(await store.apply(writes.slice(0, 1), now)).toEqual([{ ok: true }])
+})
+
 it('takes back no job that is being completed in an open transaction, and does not wait for that', async () => {
   const { sqlq, jobs } = await bank()
   await jobs.enqueue(task<number>({ name: 'one', maxAttempts: 3 }), 1)
