@@ -35,6 +35,8 @@ it('shows, counts, changes, cancels, retries and removes jobs by the URL alone, 
   ])
   await call('retry', second)
   expect((await sqlq.rows()).map(({ status }) => status)).toEqual(['pending', 'pending'])
+  await sqlq.client.query(`insert into sqlq.job_logs (job, level, message) values ($1, 'warn', 'from Go')`, [first])
+  expect(await call('logs', first)).toContain('from Go')
   await call('delete', first, second)
   expect(await sqlq.rows()).toEqual([])
   expect(await call('doctor')).toContain('version 17')
