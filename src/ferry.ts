@@ -53,8 +53,8 @@ export class Ferry {
 
   /** The attempts that a task has asked for, where the store keeps none with its jobs. */
   attemptsOfTask(task: string): number | undefined {
-    const kept = this.store.rules === undefined || this.store.capabilities.has('policy')
-    const policy = kept ? undefined : this.#policies.get(task)
+    const { rules } = this.store
+    const policy = rules === undefined || rules.keepsAttempts === true ? undefined : this.#policies.get(task)
     return policy?.said.has('maxAttempts') === true ? policy.maxAttempts : undefined
   }
 

@@ -157,6 +157,8 @@ export interface Finding {
 export interface Rules {
   readonly priority: number
   readonly maxAttempts: number
+  /** Whether a row has the attempts of its job: those then hold wherever it is worked, and an enqueue may ask for its own. Default false. */
+  readonly keepsAttempts?: boolean
   readonly backoff: BackoffFunction
   readonly retention: RetentionPolicy
 }
