@@ -30,6 +30,7 @@ export type OpenOptions = CommonOptions &
   SchemeOptions['postgres'] &
   SchemeOptions['redis'] &
   SchemeOptions['que'] &
+  SchemeOptions['sqlq'] &
   SchemeOptions['backlite'] &
   SchemeOptions['liteq']
 
@@ -51,9 +52,9 @@ const commonNames = ['logger', 'migrate', 'shardBy', 'clock']
  * Opens a store, and makes its tables where there are none.
  *
  * `sqlite:app.db` is a file beside the program (`sqlite:/var/lib/app.db` an absolute one), `sqlite::memory:` and `memory:` live and die with
- * the process. `postgres://user@host/database` needs the package `pg`, as does `que:postgres://…`, the table of Que; `redis://host:6379` one of
- * `ioredis` and `redis`. `liteq:app.db` and `backlite:app.db` are files with the tables of Go programs. Several in an array are one store:
- * each queue lives in one of them. A store of your own may stand in place of a URL.
+ * the process. `postgres://user@host/database` needs the package `pg`, as do `que:postgres://…` and `sqlq:postgres://…`, the tables of Que and of
+ * sqlq; `redis://host:6379` one of `ioredis` and `redis`. `liteq:app.db` and `backlite:app.db` are files with the tables of Go programs. Several in
+ * an array are one store: each queue lives in one of them. A store of your own may stand in place of a URL.
  * @throws UsageError for a URL or option it does not know · StoreError if the store cannot be opened
  */
 export function open<const S extends Source | readonly Source[]>(source: S, options?: OptionsFor<S>): Promise<Jobs>

@@ -15,6 +15,7 @@ it('knows a URL by what it begins with', () => {
     'que:postgres://h/db',
     'backlite:app.db',
     'liteq:app.db',
+    'sqlq:postgres://h/db',
   ]
   expect(urls.map((url) => schemeOf(url).names[0])).toEqual([
     'sqlite',
@@ -25,6 +26,7 @@ it('knows a URL by what it begins with', () => {
     'que',
     'backlite',
     'liteq',
+    'sqlq',
   ])
   for (const url of ['redis://host', 'rediss://host', 'redis+cluster://a,b', 'rediss+cluster://a'])
     expect(schemeOf(url).names[0]).toBe('redis')
@@ -35,7 +37,7 @@ it.each([
   ['postgre://host/db', 'Did you mean "postgres"?'],
   [
     'app.db',
-    /^Expected a URL like sqlite:app.db, postgres:\/\/user@host\/database, .*backlite:app.db, liteq:app.db.* or memory:, got "app.db"/,
+    /^Expected a URL like sqlite:app.db, postgres:\/\/user@host\/database, .*sqlq:.*, backlite:app.db, liteq:app.db.* or memory:, got "app.db"/,
   ],
   ['', 'got ""'],
 ])('refuses %s with a word of what is meant', (url, words) => {

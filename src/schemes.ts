@@ -7,6 +7,7 @@ import { type PostgresOptions, postgresOptionNames } from './stores/postgres/opt
 import { type QueOptions, queOptionNames } from './stores/que/options.ts'
 import { type RedisOptions, redisOptionNames } from './stores/redis/options.ts'
 import { type SqliteOptions, sqliteOptionNames } from './stores/sqlite/options.ts'
+import { type SqlqOptions, sqlqOptionNames } from './stores/sqlq/options.ts'
 import type { Store } from './store.ts'
 
 /**
@@ -34,6 +35,7 @@ export interface SchemeOptions {
   postgres: PostgresOptions
   postgresql: PostgresOptions
   que: QueOptions
+  sqlq: SqlqOptions
   backlite: Omit<BackliteOptions, 'file'>
   liteq: Omit<LiteqOptions, 'file'>
   redis: Omit<RedisOptions, 'url'>
@@ -72,6 +74,12 @@ export const schemes: readonly Scheme[] = [
     example: 'que:postgres://user@host/database',
     optionNames: queOptionNames,
     open: async (url, options) => await (await import('./stores/que/index.ts')).QueStore.open(url, options),
+  },
+  {
+    names: ['sqlq'],
+    example: 'sqlq:postgres://user@host/database',
+    optionNames: sqlqOptionNames,
+    open: async (url, options) => await (await import('./stores/sqlq/index.ts')).SqlqStore.open(url, options),
   },
   {
     names: ['backlite'],

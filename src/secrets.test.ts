@@ -6,6 +6,7 @@ import { hasSecret, hideSecrets, masked } from './secrets.ts'
 it.each([
   ['postgres://ann:canary@host/db', 'postgres://ann:***@host/db'],
   ['que:postgres://ann:canary@host/db', 'que:postgres://ann:***@host/db'],
+  ['sqlq:postgres://ann:canary@host/db', 'sqlq:postgres://ann:***@host/db'],
   ['redis://:canary@host:6379/0', 'redis://:***@host:6379/0'],
   ['postgres://ann:can@ry/:?#@host/db', 'postgres://ann:***@host/db'],
   ['libsql://host?authToken=canary&tls=1', 'libsql://host?authToken=***&tls=1'],

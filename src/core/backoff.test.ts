@@ -78,9 +78,12 @@ describe('backoffMs', () => {
     expect([0, 0.5, 0.999_999].map((random) => backoffMs(policy, 1, undefined, random))).toEqual([1_000, 750, 501])
   })
 
-  it('asks a function with the attempt and what was thrown', () => {
+  it('asks a function with the attempt, what was thrown and the dice', () => {
     const error = new Error('busy')
-    expect(backoffMs((attempt, thrown) => (thrown === error ? `${attempt}m` : 0), 3, error, 0)).toBe(180_000)
+    const backoff = (attempt: number, thrown: unknown, random: number): number =>
+      thrown === error ? attempt * 60_000 + random : 0
+    expect(backoffMs(backoff, 3, error, 0)).toBe(180_000)
+    expect(backoffMs((_attempt, _thrown, random) => random * 1_000, 3, error, 0.25)).toBe(250)
   })
 
   it.each([

@@ -8,7 +8,7 @@ import { expectKnown, expectOneOf, show } from './expect.ts'
  * A duration alone is `fixed`. An object grows with the attempt that just failed (1 for the first): `fixed` waits `delay`, `linear`
  * `delay × attempt`, `exponential` `delay × 2^(attempt-1)`; never more than `max` (default '1h'). `jitter` (0 to 1, default 0.2 for
  * `exponential`, else 0) takes away up to that share at random, so that jobs that failed together do not come back together. A
- * function gets the attempt and what was thrown and returns a duration.
+ * function gets the attempt, what was thrown, and a number from 0 to 1 (exclusive) for a jitter of its own, and returns a duration.
  */
 export type Backoff =
   | Duration
@@ -17,7 +17,7 @@ export type Backoff =
 
 export type BackoffType = 'fixed' | 'linear' | 'exponential'
 
-export type BackoffFunction = (attempt: number, error: unknown) => Duration
+export type BackoffFunction = (attempt: number, error: unknown, random: number) => Duration
 
 /** A backoff that can be written down with a job: all but functions. */
 export interface BackoffPolicy {
@@ -66,7 +66,7 @@ export function backoffMs(
 /** A backoff function that throws or returns nonsense must not lose the failure it was asked about: the default then holds. */
 function custom(backoff: BackoffFunction, attempt: number, error: unknown, random: number): number {
   try {
-    return toMs(backoff(attempt, error), 'backoff()')
+    return toMs(backoff(attempt, error, random), 'backoff()')
   } catch {
     return backoffMs(defaultBackoff, attempt, error, random)
   }

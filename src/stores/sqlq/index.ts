@@ -1,0 +1,2 @@
+export type { SqlqOptions } from './options.ts'
+export { SqlqStore } from './store.ts'

@@ -1,0 +1,28 @@
+import { UsageError } from '../../core/errors.ts'
+import type { Job } from '../../core/job.ts'
+import { numberArray, textArray } from '../pg/array.ts'
+import { bounded } from './change.ts'
+import type { Moments } from './moments.ts'
+import { refusal, toParameters, toRunAfter, ttlOf } from './parameters.ts'
+
+/** The parameters of `insert`. @throws UsageError for a job that no row can hold */
+export function insertValues(jobs: readonly Job[], keepAliveMs: number, moments: Moments): readonly (string | null)[] {
+  for (const job of jobs) {
+    const why = refusal(job)
+    if (why !== undefined) throw new UsageError(`Refused to store job ${job.id}: ${why}`)
+  }
+  const due = jobs.map(({ runAt, createdAt }) => toRunAfter(runAt, createdAt))
+  return [
+    textArray(jobs.map(({ queue }) => queue)),
+    textArray(jobs.map(({ task }) => task)),
+    numberArray(jobs.map(({ priority }) => priority)),
+    textArray(jobs.map(({ payload }) => toParameters(payload))),
+    numberArray(jobs.map(({ maxAttempts }) => bounded(maxAttempts))),
+    numberArray(jobs.map(({ attempt }) => attempt)),
+    numberArray(due.map(({ queuedAt }) => queuedAt)),
+    numberArray(due.map(({ afterMs }) => afterMs)),
+    numberArray(jobs.map(({ createdAt, runAt }, i) => moments.next(Math.min(createdAt, runAt), i))),
+    numberArray(jobs.map(({ policy }) => ttlOf(policy))),
+    String(keepAliveMs),
+  ]
+}
