@@ -8,6 +8,7 @@ import { MemoryStore } from '../src/stores/memory/index.ts'
 import { PostgresStore } from '../src/stores/postgres/index.ts'
 import { capabilitiesOf } from '../src/stores/que/format.ts'
 import { redisCapabilities } from '../src/stores/redis/capabilities.ts'
+import { redisWorkQueueCapabilities } from '../src/stores/redis-work-queue/capabilities.ts'
 import { SqliteStore } from '../src/stores/sqlite/index.ts'
 
 const meanings: Readonly<Record<Capability, string>> = {
@@ -36,8 +37,12 @@ const stores = [sqlite, postgres, { name: 'redis', capabilities: redisCapabiliti
   (store) => store !== undefined,
 )
 
-/** That of Que is known without a database to open. */
-const columns = [...stores, { name: 'que', capabilities: capabilitiesOf(true) }]
+/** Those of guests are known without a database to open. */
+const columns = [
+  ...stores,
+  { name: 'que', capabilities: capabilitiesOf(true) },
+  { name: 'redis-work-queue', capabilities: redisWorkQueueCapabilities },
+]
 
 const rows = capabilities.map((capability) => {
   const cells = columns.map((store) => (store.capabilities.has(capability) ? 'yes' : 'no'))

@@ -146,12 +146,12 @@ class Plan {
     return this.#writes.size === 0 ? { jobs } : { jobs, writes: [...this.#writes.values()] }
   }
 
-  outcomes({ holders }: BatchResult): readonly Enqueued[] {
+  outcomes({ holders, ids }: BatchResult): readonly Enqueued[] {
     for (const [i, { job }] of this.#open.entries()) {
       const holder = holders[i]
       this.#outcomes.set(
         job.id,
-        holder === undefined ? { id: job.id, outcome: 'added' } : { id: holder.id, outcome: 'kept' },
+        holder === undefined ? { id: ids?.[i] ?? job.id, outcome: 'added' } : { id: holder.id, outcome: 'kept' },
       )
     }
     return this.#ids.flatMap((id) => this.#outcomes.get(id) ?? [])

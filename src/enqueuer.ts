@@ -77,8 +77,8 @@ export class Enqueuer {
       job,
       ifHeld: onConflict === 'reject' ? 'refuse' : 'keep',
     }))
-    target.append?.(jobs, now, pipeline)
-    return jobs.map(({ job }) => ({ id: job.id }))
+    const ids = target.append?.(jobs, now, pipeline)
+    return jobs.map(({ job }, i) => ({ id: ids?.[i] ?? job.id }))
   }
 
   /** Resolves once every enqueue so far has its answer. */

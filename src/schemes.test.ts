@@ -31,7 +31,7 @@ it.each([
   ['postgre://host/db', 'Did you mean "postgres"?'],
   [
     'app.db',
-    'Expected a URL like sqlite:app.db, postgres://user@host/database, redis://host:6379, que:postgres://user@host/database or memory:, got "app.db"',
+    'Expected a URL like sqlite:app.db, postgres://user@host/database, redis://host:6379, que:postgres://user@host/database, redis-work-queue:redis://host:6379?prefix=thumbnails or memory:, got "app.db"',
   ],
   ['', 'got ""'],
 ])('refuses %s with a word of what is meant', (url, words) => {

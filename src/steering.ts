@@ -71,6 +71,8 @@ export class Steering {
   async edit(id: string, options: EditOptions): Promise<JobInfo> {
     expectKnown(options, ['payload', 'delay', 'runAt', 'priority', 'maxAttempts'], 'edit()')
     if (options.maxAttempts !== undefined) this.#ferry.expectCapability('policy')
+    if (options.priority !== undefined) this.#ferry.expectCapability('priority')
+    if (options.delay !== undefined || options.runAt !== undefined) this.#ferry.expectCapability('schedule')
     const changes = toEdit(options, this.#clock.now())
     const write = await this.#mustChange(id, (job) => {
       const decided = edit(job, changes)

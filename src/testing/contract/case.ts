@@ -1,8 +1,11 @@
 import type { Capability } from '../../core/capability.ts'
 import type { Awaitable, OwnTransaction, Store } from '../../store.ts'
 
-/** A capability, or `another`: several stores can be open on the same jobs. */
-export type Need = Capability | 'another'
+/**
+ * A capability; or `another`: several stores can be open on the same jobs; or of a guest, `names`: its jobs can be of several tasks and queues;
+ * `attempts`: runs and their failures are kept with the job.
+ */
+export type Need = Capability | 'another' | 'names' | 'attempts'
 
 /** One promise of `store.ts`, and the program that holds a store to it. */
 export interface Case {

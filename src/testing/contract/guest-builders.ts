@@ -2,7 +2,7 @@ import { ok } from 'node:assert/strict'
 
 import type { Job } from '../../core/job.ts'
 import type { Store } from '../../store.ts'
-import { aJob, offer, only, take, there } from './builders.ts'
+import { aJob, offer, only, T, take, there } from './builders.ts'
 import type { Fixture } from './case.ts'
 
 /** A job that every format can hold. */
@@ -40,6 +40,7 @@ export function plain(job: Job | undefined): object {
   return { ...rest, payload: JSON.parse(String(rest.payload)) }
 }
 
+/** The time is at least `T`: a format that keeps no times gives one that is long past. */
 export function facts(
   given: Job | undefined,
 ): Pick<Job, 'id' | 'task' | 'queue' | 'priority' | 'payload' | 'runAt' | 'state' | 'attempt'> {
@@ -50,7 +51,7 @@ export function facts(
     queue,
     priority,
     payload: String(payload).replaceAll(', ', ',').replaceAll(': ', ':'),
-    runAt,
+    runAt: Math.max(runAt, T),
     state,
     attempt,
   }

@@ -40,6 +40,7 @@ export const guestEnding: readonly Case[] = [
   },
   {
     promise: 'keeps a job that has failed for its next attempt: when due, its failure noted, the attempt used',
+    needs: ['attempts'],
     async run({ store }) {
       const job = await run(store)
       await put(store, fail(job))
@@ -73,6 +74,7 @@ export const guestEnding: readonly Case[] = [
   },
   {
     promise: 'stores the end of a run once, and shows whoever comes second what is there',
+    needs: ['attempts'],
     async run({ store }) {
       const job = await run(store)
       await put(store, fail(job))

@@ -8,7 +8,7 @@ import { addAll, addJob, another, guestJob, run } from './guest-builders.ts'
 export const guestLooking: readonly Case[] = [
   {
     promise: 'lists what is asked for, the newest first or the oldest, page by page',
-    needs: ['inspect'],
+    needs: ['names', 'inspect'],
     async run({ store }) {
       const added = ids(await addAll(store, [{ task: 'a' }, { task: 'b', queue: 'q' }, { task: 'a' }].map(guestJob)))
       const [newest, oldest] = [added.toReversed(), added]
@@ -25,6 +25,7 @@ export const guestLooking: readonly Case[] = [
   },
   {
     promise: 'counts each queue and task, by state, and knows when the next falls due',
+    needs: ['names'],
     async run({ store }) {
       await addAll(store, [{ task: 'a' }, { task: 'b' }, { task: 'b', queue: 'q' }].map(guestJob))
       await take(store, { limit: 1 })

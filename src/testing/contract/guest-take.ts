@@ -17,6 +17,7 @@ export const guestTaking: readonly Case[] = [
   },
   {
     promise: 'gives each job an id of its own, and keeps its task, queue, payload, priority and due time',
+    needs: ['names'],
     async run({ store }) {
       const jobs = [
         guestJob({ task: 'mail', queue: 'main' }),
@@ -34,6 +35,7 @@ export const guestTaking: readonly Case[] = [
   },
   {
     promise: 'answers each batch of one call with its own ids, in order',
+    needs: ['names'],
     async run({ store }) {
       const batches = [['a', 'b'], [], ['c']].map((tasks) => ({
         jobs: tasks.map((task) => ({ job: guestJob({ task }), ifHeld: 'keep' as const })),
@@ -67,6 +69,7 @@ export const guestTaking: readonly Case[] = [
   },
   {
     promise: 'takes names for names, whatever is in them',
+    needs: ['names'],
     async run({ store }) {
       const jobs = hostileNames
         .map((name) => guestJob({ task: name, queue: name }))
@@ -109,7 +112,7 @@ export const guestTaking: readonly Case[] = [
   },
   {
     promise: 'lets many claim at once, and gives each job to one of them',
-    needs: ['another'],
+    needs: ['names', 'another'],
     async run(fixture) {
       const stores = [fixture.store, await another(fixture), await another(fixture)]
       const added = await addAll(
@@ -165,6 +168,7 @@ export const guestTaking: readonly Case[] = [
   },
   {
     promise: 'takes only the tasks named, at most as many of each as may be, and only from the queues named',
+    needs: ['names'],
     async run({ store }) {
       const given = [
         ['a', 'x'],

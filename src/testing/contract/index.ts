@@ -1,8 +1,9 @@
-import { deepStrictEqual } from 'node:assert/strict'
+import { deepStrictEqual, ok } from 'node:assert/strict'
 
 import { capabilities } from '../../core/capability.ts'
 import type { Awaitable } from '../../store.ts'
 import type { Case, Fixture, Need } from './case.ts'
+import { aJob } from './builders.ts'
 import { expectSound } from './dump.ts'
 import { apply, everyWrite } from './apply.ts'
 import { claiming, nextRun, settling } from './claim.ts'
@@ -63,7 +64,7 @@ export type Lacks = Readonly<Partial<Record<Need, string>>>
  *
  * A case that needs what the store lacks is replaced by a test with the reason in its name, which holds the store to not claiming it.
  * @param open makes a fresh, empty store, not yet migrated; called once for each test
- * @param lacks each capability that the store does not have, with the reason; `another` if its jobs cannot be shared
+ * @param lacks each capability that the store does not have, with the reason, and each other need that it cannot meet
  * @param cases the promises: for a store over the format of another queue, those of `guestContract`
  */
 export function holdToContract(
@@ -101,6 +102,8 @@ export async function hold(one: Case, open: () => Awaitable<Fixture>): Promise<v
 async function expectLacking(need: Need, open: () => Awaitable<Fixture>): Promise<void> {
   await using fixture = await opened(open)
   if (need === 'another') deepStrictEqual(fixture.another, undefined)
+  else if (need === 'names') ok(fixture.store.refusal?.(aJob({ task: 'one more', queue: 'one more' })) !== undefined)
+  else if (need === 'attempts') deepStrictEqual(fixture.store.rules?.maxAttempts, Number.MAX_SAFE_INTEGER)
   else deepStrictEqual(fixture.store.capabilities.has(need), false)
 }
 
