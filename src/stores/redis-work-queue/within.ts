@@ -4,6 +4,7 @@
  * @throws the signal's reason
  */
 export async function within(promise: Promise<void>, ms: number, signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted()
   const { promise: over, resolve } = Promise.withResolvers<void>()
   const timer = ms < longestMs ? setTimeout(resolve, ms) : undefined
   const end = (): void => resolve()

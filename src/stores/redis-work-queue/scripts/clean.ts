@@ -53,14 +53,24 @@ end
 return count
 `
 
-/** One step through all keys of the server, from the cursor `ARGV[3]` with the pattern `ARGV[4]`: the next cursor, and ids of items without a lease. */
+/**
+ * One step through all keys of the server, from the cursor `ARGV[3]` with the pattern `ARGV[4]`: the next cursor, and ids of items without a lease.
+ * The keys of a queue whose prefix begins with ours and `:item:` look like items, and are left out where that queue has any list.
+ */
 export const scanLua: string = `
 ${frameLua}
+local function isInner(id)
+  for _, kind in ipairs({ ':item:', ':lease:' }) do
+    local inner = string.match(id, '^(.*)' .. kind)
+    if inner and call('exists', itemOf(inner) .. ':queue', itemOf(inner) .. ':processing') > 0 then return true end
+  end
+end
+
 local answer = call('scan', ARGV[3], 'match', ARGV[4], 'count', 1000)
 local ids, beginning = {}, #itemOf('') + 1
 for _, key in ipairs(answer[2]) do
   local id = sub(key, beginning)
-  if call('type', key).ok == 'string' and call('exists', leaseOf(id)) == 0 then ids[#ids + 1] = id end
+  if call('type', key).ok == 'string' and call('exists', leaseOf(id)) == 0 and not isInner(id) then ids[#ids + 1] = id end
 end
 return { answer[1], ids }
 `
