@@ -117,19 +117,19 @@ async function redo(queue: WorkQueue, { step, commands, returned }: Step): Promi
     return null
   }
   if (step === 'counts') return Object.values(await queue.counts())
-  const words = commands.map(([word]) => toText(word).toUpperCase())
-  const [command = []] = commands.filter(([word]) => toText(word).toUpperCase() !== 'MULTI')
+  const words = new Set(commands.map(([word]) => toText(word).toUpperCase()))
+  const command = commands.find(([word]) => toText(word).toUpperCase() !== 'MULTI') ?? []
   const id = toText(command[1]).split(':item:')[1] ?? ''
-  if (words.includes('DEL')) return await queue.complete(id)
-  if (words.includes('SETNX')) {
+  if (words.has('DEL')) return await queue.complete(id)
+  if (words.has('SETNX')) {
     const added = await queue.addItem(new Item(toBytes(command[2]), id))
     return added && typeof returned === 'string' ? id : added
   }
-  if (words.includes('SET')) {
+  if (words.has('SET')) {
     await queue.addUniqueItem(new Item(toBytes(command[2]), id))
     return typeof returned === 'string' ? id : null
   }
-  const blocks = words.includes('BRPOPLPUSH')
+  const blocks = words.has('BRPOPLPUSH')
   const item = await queue.lease(blocks ? { timeout: '50ms' } : { block: false })
   return item === undefined ? null : { id: item.id, data: Buffer.from(item.data).toString('base64') }
 }

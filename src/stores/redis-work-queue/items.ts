@@ -27,6 +27,13 @@ export interface Taking {
   readonly due: readonly string[]
 }
 
+/** Which changes were made, what was taken, and whether nothing is left in the queue. */
+export interface Exchanged {
+  readonly made: readonly boolean[]
+  readonly taken: readonly { readonly id: string; readonly data: Buffer }[]
+  readonly empty: boolean
+}
+
 /** How many ids a script is given at a time: others must get a turn. */
 const step = 500
 
@@ -56,14 +63,7 @@ export class Items {
   }
 
   /** Makes changes, then takes items; says which changes were made, what was taken, and whether nothing is left in the queue. */
-  async exchange(
-    changes: readonly Change[],
-    { lease, ms, limit, due }: Taking,
-  ): Promise<{
-    readonly made: readonly boolean[]
-    readonly taken: readonly { readonly id: string; readonly data: Buffer }[]
-    readonly empty: boolean
-  }> {
+  async exchange(changes: readonly Change[], { lease, ms, limit, due }: Taking): Promise<Exchanged> {
     const args = [
       String(changes.length),
       ...changes.flatMap((one) => [

@@ -92,12 +92,15 @@ function connectionSettings({ url, client, prefix, timeout = '10s' }: WorkQueueC
     throw new UsageError(
       `Expected \`prefix\` to be the text that the keys of the queue begin with, its KeyPrefix, got ${show(prefix)}`,
     )
-  const onCluster = typeof url === 'string' && url.includes('+cluster:')
-  if (onCluster && !/^[^{]*\{[^}]+\}/.test(prefix))
+  return { url, client, prefix, timeoutMs: toMs(timeout, 'timeout', 1) }
+}
+
+/** @throws UsageError unless all keys of the prefix are on one node of a cluster */
+export function expectOneSlot(prefix: string): void {
+  if (!/^[^{]*\{[^}]+\}/.test(prefix))
     throw new UsageError(
       `Expected \`prefix\` to have a part in braces, as {thumbnails}, got ${show(prefix)}: without, a cluster spreads its keys over several nodes`,
     )
-  return { url, client, prefix, timeoutMs: toMs(timeout, 'timeout', 1) }
 }
 
 /**

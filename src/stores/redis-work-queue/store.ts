@@ -28,15 +28,20 @@ import { fromPayload, toId } from './bytes.ts'
 import { redisWorkQueueCapabilities } from './capabilities.ts'
 import { changeOf } from './change.ts'
 import { Cleaner } from './cleaner.ts'
-import { type Addition, type Change, Items, type Taking, toAddArguments } from './items.ts'
+import { type Addition, type Change, type Exchanged, Items, type Taking, toAddArguments } from './items.ts'
 import { Leases } from './leases.ts'
-import { earliest, Lister } from './lister.ts'
+import { Lister } from './lister.ts'
 import { Session } from './names.ts'
-import { type RedisWorkQueueOptions, type RedisWorkQueueSettings, redisWorkQueueSettings } from './options.ts'
+import {
+  expectOneSlot,
+  type RedisWorkQueueOptions,
+  type RedisWorkQueueSettings,
+  redisWorkQueueSettings,
+} from './options.ts'
 import { appendTo, nobody } from './pipeline.ts'
 import { refusal } from './refusal.ts'
 import { report } from './report.ts'
-import { type Row, toJob } from './row.ts'
+import { type Row, toJob, unknown } from './row.ts'
 import { rules } from './rules.ts'
 import { scripts } from './script.ts'
 import { expectServer } from './server.ts'
@@ -77,6 +82,7 @@ export class RedisWorkQueueStore implements Store {
   static async open(options: RedisWorkQueueOptions): Promise<RedisWorkQueueStore> {
     const settings = redisWorkQueueSettings(options)
     const wire = await toWire(settings)
+    if (wire.cluster) expectOneSlot(settings.prefix)
     const store = new RedisWorkQueueStore(wire, settings)
     void wire.connect().catch(() => undefined) // the first call finds out, and waits
     try {
@@ -141,7 +147,7 @@ export class RedisWorkQueueStore implements Store {
     const value = this.#session.lease(lease)
     const due = limit === undefined ? [] : this.#leases.due(now).ids
     const asked = limit ?? 0
-    const { stored, taken, empty } = await this.#exchange(settle, now, {
+    const { stored, ended, taken, empty } = await this.#exchange(settle, now, {
       lease: value,
       ms: until - now,
       limit: asked,
@@ -149,23 +155,24 @@ export class RedisWorkQueueStore implements Store {
     })
     this.#leases.woken(due)
     const jobs = taken.map(({ id, data }) => {
-      const row: Row = { id, data, lease: '', leftMs: 0, place: 'queue' }
-      const job = claimed(toJob(row, this.settings, now), lease, until, now)
+      const waiting = toJob({ id, data, lease: '', leftMs: 0, place: 'queue' }, this.settings, now)
+      const job = claimed(waiting.createdAt === unknown ? { ...waiting, runAt: now } : waiting, lease, until, now)
       this.#leases.add(job, value)
       return job
     })
     if (empty && this.#listeners.size > 0) this.#arrivals.await()
-    const nextRunAt = limit === undefined || (asked > 0 && jobs.length === asked) ? undefined : this.#nextRunAt(now)
-    return { jobs, nextRunAt, settled: await this.#results(settle, stored) }
+    const full = limit === undefined || (asked > 0 && jobs.length === asked)
+    const nextRunAt = full ? undefined : asked > 0 && !empty ? now : this.#leases.due(now).nextAt
+    return { jobs, nextRunAt, settled: await this.#results(settle, stored, ended) }
   }
 
   async apply(writes: readonly Write[], now: Instant): Promise<readonly WriteResult[]> {
     this.#expectOpen()
     expectFaultless(writes.flatMap(({ after }) => after ?? []))
     if (writes.length === 0) return []
-    const { stored } = await this.#exchange(writes, now, nothing)
+    const { stored, ended } = await this.#exchange(writes, now, nothing)
     if (writes.some(({ after }, i) => stored[i] === true && after?.state === 'pending')) this.#ring('jobs')
-    return await this.#results(writes, stored)
+    return await this.#results(writes, stored, ended)
   }
 
   async renew(renewals: readonly Renewal[], until: Instant, now: Instant): Promise<readonly RenewResult[]> {
@@ -250,12 +257,16 @@ export class RedisWorkQueueStore implements Store {
     await this.#link.wire.close()
   }
 
-  /** Makes what the writes come to, and says for each whether it was stored. Whatever came of them, their runs are over. */
+  /**
+   * Makes what the writes come to, and says for each whether it was stored. Whatever came of them, their runs are over.
+   *
+   * `ended` are jobs whose end was asked for before, in a call that failed and may have stored it.
+   */
   async #exchange(
     writes: readonly Write[],
     now: Instant,
     taking: Taking,
-  ): Promise<Omit<Awaited<ReturnType<Items['exchange']>>, 'made'> & { readonly stored: readonly boolean[] }> {
+  ): Promise<Omit<Exchanged, 'made'> & { readonly stored: readonly boolean[]; readonly ended: ReadonlySet<string> }> {
     const met = new Set<string>()
     const planned = writes.map((write) => {
       const { id } = write.before
@@ -273,22 +284,26 @@ export class RedisWorkQueueStore implements Store {
     const made = new Map(changes.map((change, i) => [change, answer.made[i] === true]))
     for (const [change, is] of made)
       if (is && change.what === 'wait' && (change.ms ?? 0) > 0) this.#leases.waits(change.id, now + (change.ms ?? 0))
-    // An end that was asked for before, in a call that failed, may have been stored by that one.
-    const ended = new Set(held.filter(({ doubtful }) => doubtful).map(({ job }) => job.id))
-    const stored = planned.map(
-      (change) =>
-        change !== undefined && (made.get(change) === true || (change.what === 'end' && ended.has(change.id))),
-    )
-    return { stored, taken: answer.taken, empty: answer.empty }
+    return {
+      stored: planned.map((change) => change !== undefined && made.get(change) === true),
+      ended: new Set(held.filter(({ doubtful }) => doubtful).map(({ job }) => job.id)),
+      taken: answer.taken,
+      empty: answer.empty,
+    }
   }
 
-  async #results(writes: readonly Write[], stored: readonly boolean[]): Promise<readonly WriteResult[]> {
+  async #results(
+    writes: readonly Write[],
+    stored: readonly boolean[],
+    ended: ReadonlySet<string>,
+  ): Promise<readonly WriteResult[]> {
     const refused = writes.filter((_, i) => stored[i] !== true).map(({ before }) => before.id)
     if (refused.length === 0) return writes.map(() => ({ ok: true }))
     const current = new Map((await this.get(refused)).map((job, i) => [refused[i], job]))
-    return writes.map(({ before }, i) =>
-      stored[i] === true ? { ok: true } : { ok: false, current: current.get(before.id) },
-    )
+    return writes.map(({ before: { id } }, i) => {
+      const found = current.get(id)
+      return stored[i] === true || (found === undefined && ended.has(id)) ? { ok: true } : { ok: false, current: found }
+    })
   }
 
   /** As they are to whoever asks this store. */
@@ -327,10 +342,6 @@ export class RedisWorkQueueStore implements Store {
     if (queues?.includes(queue) === false) return undefined
     const most = tasks === undefined ? limit : tasks.get(task)
     return most === undefined ? undefined : Math.min(limit, most)
-  }
-
-  #nextRunAt(now: Instant): Instant | undefined {
-    return earliest(this.#leases.due(now).nextAt)
   }
 
   #ring(bell: Bell): void {

@@ -9,7 +9,7 @@ import { fromId } from './bytes.ts'
 import { Item, LeasedItem } from './item.ts'
 import { Items } from './items.ts'
 import { Session } from './names.ts'
-import { type WorkQueueConnection, workQueueSettings } from './options.ts'
+import { expectOneSlot, type WorkQueueConnection, workQueueSettings } from './options.ts'
 import { appendTo, nobody } from './pipeline.ts'
 import { expectServer } from './server.ts'
 import { within } from './within.ts'
@@ -53,6 +53,7 @@ export class WorkQueue {
   static async open(options: WorkQueueConnection): Promise<WorkQueue> {
     const settings = workQueueSettings(options)
     const wire = await toWire(settings)
+    if (wire.cluster) expectOneSlot(settings.prefix)
     const queue = new WorkQueue(wire, settings)
     void wire.connect().catch(() => undefined) // the first call finds out, and waits
     try {
