@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { UsageError } from '../../src/index.ts'
 import { Item, WorkQueue } from '../../src/stores/redis-work-queue/index.ts'
+import { newProxy } from '../servers/kit.ts'
 import { until } from '../servers/until.ts'
 import { ForeignClient } from './foreign.ts'
 import { newQueue } from './kit.ts'
@@ -65,6 +66,22 @@ describe('a work queue', () => {
     const queue = await place.workQueue()
     await queue.addItem(new Item('1', 'a'))
     expect(await queue.complete('a')).toBe(true)
+    expect(await place.keys()).toEqual({})
+  })
+
+  it('completes once when the answer is lost; by an id alone it says that nobody knows', async () => {
+    const place = await newQueue()
+    const proxy = await newProxy(place.url)
+    const queue = await WorkQueue.open({ url: proxy.url, prefix: place.prefix })
+    onTestFinished(() => queue.close())
+    for (const id of ['a', 'b', 'c']) await queue.addItem(new Item('1', id))
+    const leased = (await queue.lease())!
+    const [other, another] = [(await queue.lease())!, (await queue.lease())!]
+    await proxy.loseReply((bytes) => bytes.includes('EVAL'))
+    expect(await queue.complete(leased)).toBe(true)
+    await proxy.loseReply((bytes) => bytes.includes('EVAL'))
+    await expect(queue.complete(other.id)).rejects.toThrow('by this call or another')
+    expect(await queue.complete(another)).toBe(true)
     expect(await place.keys()).toEqual({})
   })
 

@@ -1,3 +1,4 @@
+import { StoreError } from '../../core/errors.ts'
 import type { Script } from '../redis-client/script.ts'
 import type { Link } from '../redis-client/link.ts'
 import { fromId, toId } from './bytes.ts'
@@ -102,9 +103,16 @@ export class Items {
     return toList(await this.#link.run(scripts.renew, args)).map((one) => one === 1)
   }
 
-  /** @param lease only if it is still held; '' for whoever has the item */
+  /**
+   * @param lease only if it is still held; '' for whoever has the item
+   * @throws StoreError when an answer was lost, and nobody can say who has completed it
+   */
   async complete(id: string, lease: string): Promise<boolean> {
-    return (await this.#link.run(scripts.complete, [fromId(id), lease])) === 1
+    const answer = await this.#link.run(scripts.complete, [fromId(id), lease])
+    if (answer !== 2) return answer === 1
+    throw new StoreError('The connection was lost; the item is completed, by this call or another', {
+      retryable: false,
+    })
   }
 
   async get(ids: readonly string[]): Promise<readonly (Row | undefined)[]> {

@@ -129,6 +129,7 @@ export class WorkQueue {
   /**
    * Ends an item: true for exactly one of all who try. With an item that was leased here, only while its lease is held; with an id or any other
    * item, whoever has it.
+   * @throws StoreError when the answer was lost, it was not leased here, and so nobody can say who has completed it
    */
   async complete(item: Item | string): Promise<boolean> {
     this.#expectOpen()

@@ -22,7 +22,7 @@ change['end'] = function(id, lease)
   local done = call('del', itemOf(id))
   call('lrem', processing, 0, id)
   call('del', leaseOf(id))
-  return (done == 1 or replay) and 1 or 0
+  return done
 end
 
 -- Back to where it was taken from.
@@ -150,7 +150,10 @@ end
 return held
 `
 
-/** Completes an item by its id alone (`ARGV[3]`), whoever has it, as every client does; under a lease (`ARGV[4]`) only if it is still held. */
+/**
+ * Completes an item by its id alone (`ARGV[3]`), whoever has it, as every client does; under a lease (`ARGV[4]`) only if it is still held. A replay
+ * that finds neither lease nor item has done it the first time; without a lease that is not known: 2.
+ */
 export const completeLua: string = `
 ${frameLua}
 local id, lease = ARGV[3], ARGV[4]
@@ -158,5 +161,5 @@ if lease ~= '' and call('get', leaseOf(id)) ~= lease then return (replay and cal
 local done = call('del', itemOf(id))
 if call('lrem', processing, 0, id) == 0 and done == 1 then call('lrem', queue, 0, id) end
 call('del', leaseOf(id))
-return (done == 1 or replay) and 1 or 0
+return (done == 0 and replay and lease == '') and 2 or done
 `
