@@ -19,6 +19,8 @@ it('shows, counts, adds and removes jobs by the URL alone', async () => {
   await queue.client.set(`${queue.prefix}:item:b`, Buffer.from([0xff]))
   await queue.client.lpush(`${queue.prefix}:queue`, 'b')
   expect(await call('list')).toMatch(/\bb\b[^]*\ba\b/)
+  expect(await call('list')).toMatch(/b +pending .* 0\/∞ +waits\n/)
+  expect(await call('show', 'b')).not.toContain('1970')
   expect(JSON.parse(await call('show', 'a', '--json'))).toMatchObject({
     id: 'a',
     payload: { to: 'ada' },

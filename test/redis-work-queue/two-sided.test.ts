@@ -60,6 +60,32 @@ it('shares its queue with a client of redis-work-queue: no job runs twice, none 
   expect(new Set(runs.map(({ who }) => who))).toEqual(new Set(['ours', 'theirs']))
 })
 
+it('runs each job once while cleaners of other clients look at it all the time', async () => {
+  const queue = await newQueue()
+  const tick = task<number>({ name: queue.prefix })
+  const jobs = await queue.jobs({ patience: 0 })
+  const ledger = new Ledger(queue.client, queue.prefix)
+  const worker = jobs.work([tick.handle(async (n) => await ledger.witnessed(n, 'ours', async () => {}))], {
+    concurrency: 4,
+    poll: '20ms',
+  })
+  const over = new AbortController()
+  const cleaning = [foreignClient(queue), foreignClient(queue)].map(async (cleaner, i) => {
+    while (!over.signal.aborted) await (i === 0 ? cleaner.lightClean() : cleaner.deepClean())
+  })
+  const theirs = foreignClient(queue)
+  for (let n = 0; n < 300; n++) await (n % 2 === 0 ? jobs.enqueue(tick, n) : theirs.addItem(`theirs ${n}`, String(n)))
+  await until('every job is done', async () => ((await ledger.doneBy('ours')) >= 300 ? true : undefined))
+  over.abort()
+  await Promise.all(cleaning)
+  await until('no id is left', async () => (Object.keys(await queue.keys()).length === 0 ? true : undefined))
+  await worker.stop()
+  expect(await ledger.met()).toEqual([])
+  expect((await ledger.done()).map(({ n }) => n).toSorted((a, b) => a - b)).toEqual(
+    Array.from({ length: 300 }, (_, n) => n),
+  )
+})
+
 it('works what a client adds while it waits, without polling', async () => {
   const queue = await newQueue()
   const jobs = await queue.jobs()
