@@ -34,7 +34,7 @@ it(
       const worker = await next
       next = startWorker(queue.url, queue.prefix)
       const who = `ours ${worker.pid}`
-      await until(`worker ${n} has done its part`, async () => ((await ledger.doneBy(who)) > 40 ? true : undefined))
+      await until(`worker ${n} has done its part`, async () => ((await ledger.doneBy(who)) > 30 ? true : undefined))
       await ledger.killed(who)
       worker.kill('SIGKILL')
       await once(worker, 'exit')
@@ -75,7 +75,7 @@ async function playForeign(url: string, prefix: string, over: () => boolean): Pr
       await wait(5)
       continue
     }
-    await ledger.witnessed(Number(item.data), 'theirs', async () => await wait(10))
+    await ledger.witnessed(Number(item.data), 'theirs', async () => await wait(25))
     await client.complete(item.id)
   }
   redis.disconnect()

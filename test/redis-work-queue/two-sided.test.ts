@@ -98,6 +98,23 @@ it('works what a client adds while it waits, without polling', async () => {
   expect(await promise).toEqual({ n: 1 })
 })
 
+it('keeps no waiting client from what is pushed, though ours waits in front of it', async () => {
+  const queue = await newQueue()
+  const store = await queue.store()
+  const rung = new Promise<void>((resolve) => void store.listen(() => resolve()))
+  await store.claim({ tasks: undefined, limit: 1, lease: 'none', until: 30_000, now: 0 })
+  const waiting = async (command: string): Promise<true | undefined> =>
+    String(await queue.client.client('LIST')).includes(`cmd=${command}`) ? true : undefined
+  await until('ours waits', async () => await waiting('blmove'))
+  const blocked = new Redis(queue.url)
+  onTestFinished(() => blocked.disconnect())
+  const popped = blocked.brpoplpush(`${queue.prefix}:queue`, `${queue.prefix}:processing`, 0)
+  await until('theirs waits', async () => await waiting('brpoplpush'))
+  await foreignClient(queue).addItem('a', '1')
+  expect(await popped).toBe('a')
+  await rung
+})
+
 it('gives the job of a client that has died to the next, once its lease has ended, and the other way round', async () => {
   const queue = await newQueue()
   const [dead, theirs] = [foreignClient(queue), foreignClient(queue)]

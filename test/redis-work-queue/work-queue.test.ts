@@ -10,13 +10,6 @@ import { ForeignClient } from './foreign.ts'
 import { newQueue } from './kit.ts'
 
 describe('an item', () => {
-  it('is the same from bytes, text and JSON', () => {
-    const items = [new Item(new Uint8Array(Buffer.from('[1,2,3]'))), new Item('[1,2,3]'), Item.json([1, 2, 3])]
-    for (const item of items) expect([item.text(), item.json()]).toEqual(['[1,2,3]', [1, 2, 3]])
-    expect(new Set(items.map(({ id }) => id)).size).toBe(3)
-    expect(new Item('x', 'mine').id).toBe('mine')
-  })
-
   it('cannot be made of what has no bytes, nor have an id that some clients lose', () => {
     expect(() => new Item(5 as never)).toThrow('For JSON there is Item.json')
     expect(() => Item.json(undefined)).toThrow(UsageError)
@@ -25,30 +18,6 @@ describe('an item', () => {
 })
 
 describe('a work queue', () => {
-  it('adds an id once until it is completed, and is leased in the order of adding', async () => {
-    const queue = await (await newQueue()).workQueue()
-    expect(await queue.addItem(new Item('1', 'a'))).toBe(true)
-    expect(await queue.addItem(new Item('2', 'a'))).toBe(false)
-    await queue.addUniqueItem(new Item('3', 'b'))
-    const [first, second, third] = [await queue.lease(), await queue.lease(), await queue.lease({ block: false })]
-    expect([first?.id, first?.text(), second?.id, third]).toEqual(['a', '1', 'b', undefined])
-    expect(await queue.addItem(new Item('4', 'a'))).toBe(false)
-    expect(await queue.counts()).toEqual({ queueLen: 0, processing: 2 })
-    expect(await queue.complete(first!)).toBe(true)
-    expect(await queue.addItem(new Item('4', 'a'))).toBe(true)
-    expect([await queue.queueLen(), await queue.processing()]).toEqual([1, 1])
-  })
-
-  it('is completed by exactly one, under a lease or by the id', async () => {
-    const place = await newQueue()
-    const queues = [await place.workQueue(), await place.workQueue(), await place.workQueue()]
-    await queues[0]!.addItem(new Item('1', 'a'))
-    const leased = (await queues[0]!.lease())!
-    const answers = await Promise.all(queues.flatMap((queue) => [queue.complete(leased), queue.complete('a')]))
-    expect(answers.filter(Boolean)).toHaveLength(1)
-    expect(await place.keys()).toEqual({})
-  })
-
   it('does not let a late holder end the next job of the same id', async () => {
     const place = await newQueue()
     const queue = await place.workQueue()
@@ -59,14 +28,6 @@ describe('a work queue', () => {
     expect(await queue.complete(late)).toBe(false)
     expect([await queue.extend(late, '1m'), await queue.release(late)]).toEqual([false, false])
     expect((await queue.lease())?.text()).toBe('2')
-  })
-
-  it('completes an item that was never leased, and leaves no id behind', async () => {
-    const place = await newQueue()
-    const queue = await place.workQueue()
-    await queue.addItem(new Item('1', 'a'))
-    expect(await queue.complete('a')).toBe(true)
-    expect(await place.keys()).toEqual({})
   })
 
   it('completes once when the answer is lost; by an id alone it says that nobody knows', async () => {
