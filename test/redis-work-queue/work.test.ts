@@ -13,7 +13,8 @@ import {
 } from '../../src/index.ts'
 import { RedisWorkQueueStore } from '../../src/stores/redis-work-queue/index.ts'
 import type { EventOf, EventType } from '../../src/runtime/events.ts'
-import { guestJob } from '../../src/testing/contract/guest-builders.ts'
+import { fail, succeed, T, take } from '../../src/testing/contract/builders.ts'
+import { addJob, guestJob } from '../../src/testing/contract/guest-builders.ts'
 import { newProxy } from '../servers/kit.ts'
 import { until } from '../servers/until.ts'
 import { ForeignClient } from './foreign.ts'
@@ -108,6 +109,33 @@ describe('a job', () => {
     await completed
     await worker.stop()
     expect(await queue.keys()).toEqual({})
+  })
+
+  it('is due again when its backoff is over, on time, and only then', async () => {
+    const queue = await newQueue()
+    const store = await queue.store({ task: 'mail', queue: 'main' })
+    await addJob(store)
+    const [job] = await take(store)
+    await store.apply([fail(job!)], T)
+    const claim = async (now: number) =>
+      await store.claim({ tasks: undefined, limit: 1, lease: `at ${now}`, until: now + 30_000, now })
+    expect(await claim(T + 4_999)).toEqual({ jobs: [], nextRunAt: T + 5_000, settled: [] })
+    expect((await claim(T + 5_000)).jobs.map(({ id }) => id)).toEqual([job!.id])
+  })
+
+  it('is not ended by one whose lease somebody else has by now', async () => {
+    const queue = await newQueue()
+    const store = await queue.store({ task: 'mail', queue: 'main' })
+    const client = new ForeignClient(queue.client, queue.prefix, 'theirs')
+    const { id } = await addJob(store)
+    const [job] = await take(store)
+    await queue.client.del(`${queue.prefix}:lease:${id}`)
+    await client.lightClean()
+    await client.lease(30)
+    const before = await queue.keys()
+    expect(await store.apply([succeed(job!)], T)).toMatchObject([{ ok: false, current: { id, state: 'running' } }])
+    expect(await store.renew([{ id, lease: job!.lease! }], T + 60_000, T)).toEqual([undefined])
+    expect(await queue.keys()).toEqual(before)
   })
 
   it('that waits for its next run can be made due, changed, and deleted', async () => {
@@ -293,6 +321,17 @@ describe('a page of what waits', () => {
     expect(results.map(({ ok }) => ok)).toEqual([false, false, true])
     expect(results[0]).toMatchObject({ current: { id: 'popped', state: 'running' } })
     expect(Object.keys(await queue.keys())).toEqual([':item:leased', ':item:popped', ':lease:leased', ':processing'])
+  })
+
+  it('loses no job whose id stands there once more, and was popped just now', async () => {
+    const queue = await newQueue()
+    const store = await queue.store()
+    const client = new ForeignClient(queue.client, queue.prefix, 'theirs')
+    for (const data of ['1', '2']) await client.addUniqueItem('a', data)
+    const [before] = await store.list({ limit: 9 })
+    await client.pop()
+    expect(await store.apply([{ before: before!, after: undefined }], 0)).toMatchObject([{ ok: false }])
+    expect((await client.sign('a', 30))?.toString()).toBe('2')
   })
 })
 
