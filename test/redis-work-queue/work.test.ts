@@ -11,6 +11,8 @@ import {
   UnsupportedError,
   UsageError,
 } from '../../src/index.ts'
+import type { Job } from '../../src/core/job.ts'
+import { edit } from '../../src/core/lifecycle.ts'
 import { RedisWorkQueueStore } from '../../src/stores/redis-work-queue/index.ts'
 import type { EventOf, EventType } from '../../src/runtime/events.ts'
 import { fail, succeed, T, take } from '../../src/testing/contract/builders.ts'
@@ -123,7 +125,19 @@ describe('a job', () => {
     expect((await claim(T + 5_000)).jobs.map(({ id }) => id)).toEqual([job!.id])
   })
 
-  it('is not ended by one whose lease somebody else has by now', async () => {
+  it.each([
+    [
+      'ended',
+      async (store: RedisWorkQueueStore, job: Job) => (await store.apply([succeed(job)], T))[0],
+      { ok: false, current: { state: 'running' } },
+    ],
+    [
+      'renewed',
+      async (store: RedisWorkQueueStore, { id, lease = '' }: Job) =>
+        (await store.renew([{ id, lease }], T + 60_000, T))[0],
+      undefined,
+    ],
+  ] as const)('is not %s by one whose lease somebody else has by now', async (_, change, refused) => {
     const queue = await newQueue()
     const store = await queue.store({ task: 'mail', queue: 'main' })
     const client = new ForeignClient(queue.client, queue.prefix, 'theirs')
@@ -133,9 +147,32 @@ describe('a job', () => {
     await client.lightClean()
     await client.lease(30)
     const before = await queue.keys()
-    expect(await store.apply([succeed(job!)], T)).toMatchObject([{ ok: false, current: { id, state: 'running' } }])
-    expect(await store.renew([{ id, lease: job!.lease! }], T + 60_000, T)).toEqual([undefined])
+    const answer = await change(store, job!)
+    if (refused === undefined) expect(answer).toBeUndefined()
+    else expect(answer).toMatchObject(refused)
     expect(await queue.keys()).toEqual(before)
+    expect(await queue.client.pttl(`${queue.prefix}:lease:${id}`)).toBeLessThanOrEqual(30_000)
+  })
+
+  it('that somebody has the lease of is not taken, though its id waits, and is not lost by that', async () => {
+    const queue = await newQueue()
+    const store = await queue.store({ task: 'mail', queue: 'main' })
+    const { id } = await addJob(store)
+    await queue.client.set(`${queue.prefix}:lease:${id}`, 'somebody', 'EX', 30)
+    expect(await take(store)).toEqual([])
+    expect([await queue.ids('queue'), await queue.ids('processing')]).toEqual([[], [id]])
+  })
+
+  it('is not changed, nor replaced, once somebody has popped it', async () => {
+    const queue = await newQueue()
+    const store = await queue.store({ task: 'mail', queue: 'main' })
+    const { id } = await addJob(store)
+    const before = (await store.get([id]))[0]!
+    await new ForeignClient(queue.client, queue.prefix, 'theirs').pop()
+    const write = edit(before, { payload: '"other"' })
+    expect(await store.apply([write], T)).toMatchObject([{ ok: false }])
+    expect(await store.insert([{ jobs: [], writes: [write] }], T)).toMatchObject([{ ok: false }])
+    expect(await queue.client.get(`${queue.prefix}:item:${id}`)).toBe(before.payload)
   })
 
   it('that waits for its next run can be made due, changed, and deleted', async () => {
