@@ -1,4 +1,5 @@
 import type { Verb } from './verb.ts'
+import { adopt } from './verbs/adopt.ts'
 import { cancel } from './verbs/cancel.ts'
 import { remove } from './verbs/delete.ts'
 import { doctor } from './verbs/doctor.ts'
@@ -30,6 +31,7 @@ const others: readonly Verb[] = [
   pause,
   resume,
   prune,
+  adopt,
   migrate,
   doctor,
 ]
