@@ -39,11 +39,11 @@ it('moves each of many jobs once, while a client goes on working', async () => {
   const count = 1_200
   for (let n = 0; n < count; n += 200)
     await Promise.all(Array.from({ length: 200 }, async (_, i) => await client.addItem(`job ${n + i}`, String(n + i))))
-  let over = false
-  onTestFinished(() => void (over = true))
+  const over = new AbortController()
+  onTestFinished(() => over.abort())
   const done: number[] = []
   const playing = (async () => {
-    while (!over) {
+    while (!over.signal.aborted) {
       const item = await client.lease(30)
       if (item === undefined) continue
       done.push(Number(item.data))
@@ -51,7 +51,7 @@ it('moves each of many jobs once, while a client goes on working', async () => {
     }
   })()
   const { moved } = await to.adopt(from, { source: queue.prefix })
-  over = true
+  over.abort()
   await playing
   const there = (await to.list({ limit: 1_000 })).map(({ payload }) => payload as number)
   const more = (await to.list({ limit: 1_000, order: 'oldest' })).map(({ payload }) => payload as number)
