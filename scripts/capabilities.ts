@@ -10,6 +10,7 @@ import { MemoryStore } from '../src/stores/memory/index.ts'
 import { PostgresStore } from '../src/stores/postgres/index.ts'
 import { capabilitiesOf } from '../src/stores/que/format.ts'
 import { redisCapabilities as redis } from '../src/stores/redis/capabilities.ts'
+import { redisWorkQueueCapabilities } from '../src/stores/redis-work-queue/capabilities.ts'
 import { SqliteStore } from '../src/stores/sqlite/index.ts'
 import { sqlqCapabilities as sqlq } from '../src/stores/sqlq/format.ts'
 
@@ -39,7 +40,13 @@ const [file, memory] = [new SqliteStore({ file: join(folder, 'jobs.db') }), new 
 const server = await PostgresStore.open('postgres://nowhere/jobs') // connects with its first call, and there is none
 const three: Columns = { sqlite: file.capabilities, postgres: server.capabilities, redis }
 const own: Columns = { ...three, memory: memory.capabilities }
-const guests: Columns = { que: capabilitiesOf(true), sqlq, liteq, backlite }
+const guests: Columns = {
+  que: capabilitiesOf(true),
+  sqlq,
+  liteq,
+  backlite,
+  'redis-work-queue': redisWorkQueueCapabilities,
+}
 file.close()
 rmSync(folder, { recursive: true })
 

@@ -119,6 +119,8 @@ function copyOf(job: Job, { from, source, now, ids }: Adoption): Job {
     ...job,
     id: ids(at),
     queue: job.queue === '' ? 'default' : job.queue,
+    createdAt: job.createdAt === 0 ? at : job.createdAt, // a format that keeps no times says 0
+    runAt: job.runAt === 0 ? at : job.runAt,
     state: 'cancelled',
     maxAttempts: attemptsOf(job, from),
     rev: 0,

@@ -147,17 +147,14 @@ class Plan {
   }
 
   outcomes({ holders, ids }: BatchResult): readonly Enqueued[] {
-    const given = new Map(this.#open.map(({ job }, i) => [job.id, ids?.[i] ?? job.id]))
     for (const [i, { job }] of this.#open.entries()) {
       const holder = holders[i]
       this.#outcomes.set(
         job.id,
-        holder === undefined ? { id: job.id, outcome: 'added' } : { id: holder.id, outcome: 'kept' },
+        holder === undefined ? { id: ids?.[i] ?? job.id, outcome: 'added' } : { id: holder.id, outcome: 'kept' },
       )
     }
-    return this.#ids
-      .flatMap((id) => this.#outcomes.get(id) ?? [])
-      .map((one) => ({ ...one, id: given.get(one.id) ?? one.id }))
+    return this.#ids.flatMap((id) => this.#outcomes.get(id) ?? [])
   }
 
   /** Decides on every job that met a holder, in order: each meets it as the one before has left it. Says whether there was one. */

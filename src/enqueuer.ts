@@ -97,8 +97,8 @@ export class Enqueuer {
       job,
       ifHeld: onConflict === 'reject' ? 'refuse' : 'keep',
     }))
-    this.#ferry.store.append?.(jobs, now, pipeline)
-    return jobs.map(({ job }) => ({ id: job.id }))
+    const ids = this.#ferry.store.append?.(jobs, now, pipeline)
+    return jobs.map(({ job }, i) => ({ id: ids?.[i] ?? job.id }))
   }
 
   #prepare(entry: Entry, now: Instant, parent: string | undefined, trace: Trace): Awaitable<Prepared> {

@@ -43,7 +43,7 @@ export class Ferry {
 
   /** What holds for a task in this store. */
   policyOf(task: AnyTask): ResolvedPolicy {
-    return underRules(task.name, task.policy, this.store.rules)
+    return underRules(task, this.store.rules)
   }
 
   /** What follows a run of a task that was enqueued or worked here, or of any where the store has rules of its own. */

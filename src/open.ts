@@ -32,7 +32,8 @@ export type OpenOptions = CommonOptions &
   SchemeOptions['que'] &
   SchemeOptions['sqlq'] &
   SchemeOptions['backlite'] &
-  SchemeOptions['liteq']
+  Omit<SchemeOptions['liteq'], 'payload'> &
+  Omit<SchemeOptions['redis-work-queue'], 'payload'> & { readonly payload?: 'json' | 'text' | 'bytes' }
 
 /** The options that go with a source: those of its URL's scheme where TypeScript can read it. */
 export type OptionsFor<S> = S extends readonly (infer One)[]
@@ -53,7 +54,7 @@ const commonNames = ['logger', 'migrate', 'shardBy', 'clock']
  *
  * `sqlite:app.db` is a file beside the program (`sqlite:/var/lib/app.db` an absolute one), `sqlite::memory:` and `memory:` live and die with
  * the process. `postgres://user@host/database` needs the package `pg`, as do `que:postgres://…` and `sqlq:postgres://…`, the tables of Que and of
- * sqlq; `redis://host:6379` one of `ioredis` and `redis`. `liteq:app.db` and `backlite:app.db` are files with the tables of Go programs. Several in
+ * sqlq; `redis://host:6379` and `redis-work-queue:redis://…?prefix=…` one of `ioredis` and `redis`. `liteq:app.db` and `backlite:app.db` are files with the tables of Go programs. Several in
  * an array are one store: each queue lives in one of them. A store of your own may stand in place of a URL.
  * @throws UsageError for a URL or option it does not know · StoreError if the store cannot be opened
  */

@@ -37,7 +37,7 @@ it.each([
   ['postgre://host/db', 'Did you mean "postgres"?'],
   [
     'app.db',
-    /^Expected a URL like sqlite:app.db, postgres:\/\/user@host\/database, .*sqlq:.*, backlite:app.db, liteq:app.db.* or memory:, got "app.db"/,
+    /^Expected a URL like sqlite:app.db, postgres:\/\/user@host\/database, .*redis-work-queue:.*, sqlq:.*, backlite:app.db, liteq:app.db.* or memory:, got "app.db"/,
   ],
   ['', 'got ""'],
 ])('refuses %s with a word of what is meant', (url, words) => {

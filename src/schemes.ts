@@ -6,6 +6,7 @@ import { type LiteqOptions, liteqOptionNames } from './stores/liteq/options.ts'
 import { type PostgresOptions, postgresOptionNames } from './stores/postgres/options.ts'
 import { type QueOptions, queOptionNames } from './stores/que/options.ts'
 import { type RedisOptions, redisOptionNames } from './stores/redis/options.ts'
+import { type RedisWorkQueueOptions, redisWorkQueueOptionNames } from './stores/redis-work-queue/options.ts'
 import { type SqliteOptions, sqliteOptionNames } from './stores/sqlite/options.ts'
 import { type SqlqOptions, sqlqOptionNames } from './stores/sqlq/options.ts'
 import type { Store } from './store.ts'
@@ -42,6 +43,7 @@ export interface SchemeOptions {
   rediss: Omit<RedisOptions, 'url'>
   'redis+cluster': Omit<RedisOptions, 'url'>
   'rediss+cluster': Omit<RedisOptions, 'url'>
+  'redis-work-queue': Omit<RedisWorkQueueOptions, 'url'>
 }
 
 export const schemes: readonly Scheme[] = [
@@ -74,6 +76,13 @@ export const schemes: readonly Scheme[] = [
     example: 'que:postgres://user@host/database',
     optionNames: queOptionNames,
     open: async (url, options) => await (await import('./stores/que/index.ts')).QueStore.open(url, options),
+  },
+  {
+    names: ['redis-work-queue'],
+    example: 'redis-work-queue:redis://host:6379?prefix=thumbnails',
+    optionNames: redisWorkQueueOptionNames.filter((name) => name !== 'url'),
+    open: async (url, options) =>
+      await (await import('./stores/redis-work-queue/index.ts')).RedisWorkQueueStore.open({ ...options, url }),
   },
   {
     names: ['sqlq'],

@@ -74,10 +74,10 @@ export interface Store<Tx = never> {
   /**
    * Writes into a caller's pipeline or MULTI the command that adds these jobs when that is executed, all or none. Nothing is sent by this, and
    * nobody is told what came of it but whoever reads the pipeline's answers: a job whose unique key is held by then is left out; one
-   * marked `refuse` fails the command, and none is added. Rings when it is executed. Present exactly with the capability `pipeline`.
+   * marked `refuse` fails the command, and none is added. Rings when it is executed. Returns the ids that they will have, where those they came with do not count. Present exactly with the capability `pipeline`.
    * @throws UsageError when it is no pipeline of this store's
    */
-  append?(jobs: readonly NewJob[], now: Instant, pipeline: object): void
+  append?(jobs: readonly NewJob[], now: Instant, pipeline: object): readonly string[] | void
 
   /**
    * Settles first (`request.settle`, as `apply` would), then takes the first `limit` due jobs for one lease each.
@@ -178,6 +178,8 @@ export interface Rules {
   readonly retention: RetentionPolicy
   /** The queue of a task that has named none, where that is not `default`. */
   readonly queueOf?: (task: string) => string
+  /** Of a format that counts no runs: a task that limits its attempts is refused. Default: it counts them. */
+  readonly uncounted?: true
 }
 
 /** Jobs and writes that are stored all together or not at all. */

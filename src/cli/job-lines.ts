@@ -19,7 +19,7 @@ export function jobTable(jobs: readonly JobInfo[], now: number, paint: Paint, wi
     paint(styles[job.state], job.state),
     named(job.task),
     named(job.queue),
-    `${job.attempt}/${job.maxAttempts}`,
+    `${job.attempt}/${most(job, '∞')}`,
     when(job, now),
     plain(job.failures.at(-1)?.message ?? ''),
   ])
@@ -35,10 +35,10 @@ export function jobSheet(job: JobInfo, now: number, paint: Paint): string {
     ['task', plain(job.task)],
     ['queue', named(job.queue)],
     ['state', paint(styles[job.state], job.state)],
-    ['attempt', `${job.attempt} of ${job.maxAttempts}`],
+    ['attempt', `${job.attempt} of ${most(job, 'any number')}`],
     ['priority', String(job.priority)],
-    ['created', at(job.createdAt)],
-    ['due', at(job.runAt)],
+    ['created', at(known(job.createdAt))],
+    ['due', at(known(job.runAt))],
     ['started', at(job.startedAt)],
     ['finished', at(job.finishedAt)],
     ['lease until', at(job.leaseUntil)],
@@ -53,9 +53,20 @@ export function jobSheet(job: JobInfo, now: number, paint: Paint): string {
   ])
 }
 
+/** How many attempts there are; a guest's format may have no end of them. */
+function most({ maxAttempts }: JobInfo, endless: string): string {
+  return maxAttempts === Number.MAX_SAFE_INTEGER ? endless : String(maxAttempts)
+}
+
+/** A guest's format may keep no times: they are 0 then. */
+function known(instant: number): number | undefined {
+  return instant === 0 ? undefined : instant
+}
+
 function when(job: JobInfo, now: number): string {
   switch (job.state) {
     case 'pending':
+      if (known(job.runAt) === undefined) return 'waits'
       return job.runAt > now ? `due ${relative(job.runAt, now)}` : `waits, due ${relative(job.runAt, now)}`
     case 'running':
       return `since ${relative(job.startedAt ?? now, now)}`

@@ -34,6 +34,16 @@ export function firstIdAt(instant: Instant): string {
   return encodeTime(Math.max(0, instant))
 }
 
+/** When an id was made, if it is one of `makeIds`: 21 of its letters that stand for a time from 2020 to 2100. */
+export function madeAt(id: string): Instant | undefined {
+  if (!/^[0-9a-hjkmnp-tv-z]{21}$/.test(id)) return undefined
+  const ms = Array.from(id.slice(0, 9)).reduce((sum, letter) => sum * 32 + alphabet.indexOf(letter), 0)
+  return ms >= earliest && ms < latest ? ms : undefined
+}
+
+const earliest = Date.UTC(2020, 0)
+const latest = Date.UTC(2100, 0)
+
 function encodeTime(ms: number): string {
   return digit(Math.floor(ms / 2 ** 40)) + pair(Math.floor(ms / 2 ** 30)) + encode30(ms % 2 ** 30)
 }

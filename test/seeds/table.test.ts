@@ -36,6 +36,12 @@ const pages: readonly Page[] = [
     later: ['Q36'], // working beside Ruby, which comes with jobferry/que
     seeds: ['que'],
   },
+  {
+    page: 'docs/compare/redis-work-queue.md',
+    points: range('R', 1, 54),
+    later: range('R', 49, 52), // an autoscaler, which is a program of its own
+    seeds: ['redis-work-queue'],
+  },
   { page: 'docs/compare/sqlq.md', points: [...range('S', 1, 60), ...range('F', 1, 15)], seeds: ['sqlq'] },
 ]
 

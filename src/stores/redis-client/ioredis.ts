@@ -1,11 +1,12 @@
-import type { Subscription, Wire } from './wire.ts'
+import type { Argument, Subscription, Wire } from './wire.ts'
 
 /** What we use of an ioredis client or cluster. */
 export interface IoRedisHandle {
   readonly status: string
   readonly isCluster?: boolean
   readonly options: { readonly keyPrefix?: string | undefined }
-  call(command: string, args: string[]): Promise<unknown>
+  call(command: string, args: Argument[]): Promise<unknown>
+  callBuffer(command: string, args: Argument[]): Promise<unknown>
   connect(): Promise<unknown>
   disconnect(reconnect?: boolean): void
   subscribe(channel: string): Promise<unknown>
@@ -55,10 +56,14 @@ export class IoRedisWire implements Wire {
     if (this.#owned && this.#client.status === 'wait') await this.#client.connect()
   }
 
-  async send(_key: string, command: string, args: string[]): Promise<unknown> {
-    const answer = await this.#client.call(command, args)
+  async send(_key: string, command: string, args: Argument[], bytes = false): Promise<unknown> {
+    const answer = await (bytes ? this.#client.callBuffer(command, args) : this.#client.call(command, args))
     this.lastError = undefined
     return answer
+  }
+
+  another(): Wire {
+    return new IoRedisWire(this.#another(), this.#another, true)
   }
 
   subscribe(channel: string, hear: (message: string) => void, up: () => void): Subscription {

@@ -1,7 +1,7 @@
 import { StoreError, UsageError } from '../../core/errors.ts'
 import { toStoreError, troubleOf } from './errors.ts'
 import type { Script } from './script.ts'
-import type { Wire } from './wire.ts'
+import type { Argument, Wire } from './wire.ts'
 
 /** How long to wait before trying again, in milliseconds: at first short, then twice as long each time, up to the last. */
 const firstWaitMs = 10
@@ -19,22 +19,27 @@ export class Link {
   readonly namespace: string
   readonly #caller: string
   readonly #timeoutMs: number
+  readonly #bytes: boolean
   #closed = false
   /** When the connection last gave an answer, or was given up, by the process' own clock. */
   #answeredAt = performance.now()
   readonly #waits = new Set<() => void>()
 
-  /** @param caller tells this store from others in the bells it rings */
-  constructor(wire: Wire, namespace: string, caller: string, timeoutMs: number) {
+  /**
+   * @param caller tells this store from others in the bells it rings
+   * @param bytes whether texts in answers come as Buffers
+   */
+  constructor(wire: Wire, namespace: string, caller: string, timeoutMs: number, bytes = false) {
     this.wire = wire
     this.namespace = namespace
     this.#caller = caller
     this.#timeoutMs = timeoutMs
+    this.#bytes = bytes
   }
 
   /** @param noting told, for each attempt, on which connection it is made */
-  async run(script: Script, args: readonly string[], noting?: (connection: number) => void): Promise<unknown> {
-    const call = (replay: boolean): string[] => [this.#caller, replay ? '1' : '0', ...args]
+  async run(script: Script, args: readonly Argument[], noting?: (connection: number) => void): Promise<unknown> {
+    const call = (replay: boolean): Argument[] => [this.#caller, replay ? '1' : '0', ...args]
     return await this.#persist(async (replay) => {
       noting?.(this.wire.connections)
       try {
@@ -91,7 +96,7 @@ export class Link {
     }
   }
 
-  async #send(command: string, args: string[]): Promise<unknown> {
+  async #send(command: string, args: Argument[]): Promise<unknown> {
     const ms = this.#timeoutMs / 2
     const { promise, reject } = Promise.withResolvers<never>()
     const sentAt = performance.now()
@@ -100,7 +105,7 @@ export class Link {
       if (this.#answeredAt <= sentAt) this.#giveUp()
     }, ms)
     try {
-      const answer = await Promise.race([this.wire.send(this.namespace, command, args), promise])
+      const answer = await Promise.race([this.wire.send(this.namespace, command, args, this.#bytes), promise])
       this.#answeredAt = performance.now()
       return answer
     } catch (error) {
@@ -135,6 +140,6 @@ export class Link {
   }
 
   #expectOpen(): void {
-    if (this.#closed) throw new UsageError('The redis store is closed.')
+    if (this.#closed) throw new UsageError('The store is closed.')
   }
 }

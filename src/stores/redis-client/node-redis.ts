@@ -1,10 +1,10 @@
-import type { Subscription, Wire } from './wire.ts'
+import type { Argument, Subscription, Wire } from './wire.ts'
 
 /** What we use of a node-redis client. */
 export interface NodeRedisHandle {
   readonly isOpen: boolean
   readonly isReady: boolean
-  sendCommand(args: string[]): Promise<unknown>
+  sendCommand(args: Argument[], options?: object): Promise<unknown>
   connect(): Promise<unknown>
   destroy(): void
   duplicate(): NodeRedisHandle
@@ -17,7 +17,12 @@ export interface NodeRedisHandle {
 export interface NodeRedisClusterHandle {
   readonly isOpen: boolean
   readonly masters: readonly unknown[]
-  sendCommand(firstKey: string | undefined, isReadonly: boolean | undefined, args: string[]): Promise<unknown>
+  sendCommand(
+    firstKey: string | undefined,
+    isReadonly: boolean | undefined,
+    args: Argument[],
+    options?: object,
+  ): Promise<unknown>
   connect(): Promise<unknown>
   destroy(): void
   duplicate(): NodeRedisClusterHandle
@@ -35,6 +40,9 @@ export const nodeRedisOptions = {
     reconnectStrategy: (retries: number): number => Math.min((retries + 1) * 50, 1_000),
   },
 }
+
+/** Texts of an answer as bytes: RESP calls those after a `$` blob strings. */
+const asBytes = { typeMapping: { ['$'.charCodeAt(0)]: Buffer } }
 
 /** One server through node-redis. */
 export class NodeRedisWire implements Wire {
@@ -58,10 +66,14 @@ export class NodeRedisWire implements Wire {
     if (this.#owned && !this.#client.isOpen) await this.#client.connect()
   }
 
-  async send(_key: string, command: string, args: string[]): Promise<unknown> {
-    const answer = await this.#client.sendCommand([command, ...args])
+  async send(_key: string, command: string, args: Argument[], bytes = false): Promise<unknown> {
+    const answer = await this.#client.sendCommand([command, ...args], bytes ? asBytes : undefined)
     this.lastError = undefined
     return answer
+  }
+
+  another(): Wire {
+    return new NodeRedisWire(this.#client.duplicate(), true)
   }
 
   subscribe(channel: string, hear: (message: string) => void, up: () => void): Subscription {
@@ -126,10 +138,14 @@ export class NodeRedisClusterWire implements Wire {
     if (this.#owned && !this.#client.isOpen) await this.#client.connect()
   }
 
-  async send(key: string, command: string, args: string[]): Promise<unknown> {
-    const answer = await this.#client.sendCommand(key, false, [command, ...args])
+  async send(key: string, command: string, args: Argument[], bytes = false): Promise<unknown> {
+    const answer = await this.#client.sendCommand(key, false, [command, ...args], bytes ? asBytes : undefined)
     this.lastError = undefined
     return answer
+  }
+
+  another(): Wire {
+    return new NodeRedisClusterWire(this.#client.duplicate(), true)
   }
 
   subscribe(channel: string, hear: (message: string) => void, up: () => void): Subscription {

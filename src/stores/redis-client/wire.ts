@@ -1,3 +1,6 @@
+/** An argument of a command. Text goes as UTF-8. */
+export type Argument = string | Buffer
+
 /**
  * The little that is needed of a client library, the same for ioredis and node-redis, for one server and for a cluster.
  *
@@ -14,8 +17,10 @@ export interface Wire {
   readonly lastError: unknown
   /** Connects for the first time; later breaks are mended by themselves. */
   connect(): Promise<void>
-  /** Sends a command. `key` says which server of a cluster it is for. */
-  send(key: string, command: string, args: string[]): Promise<unknown>
+  /** Sends a command. `key` says which server of a cluster it is for; with `bytes`, texts in the answer come as Buffers. */
+  send(key: string, command: string, args: Argument[], bytes?: boolean): Promise<unknown>
+  /** One more, not yet connected, for what would keep others waiting. It is closed by whoever asked for it. */
+  another(): Wire
   /** Hears a channel on a connection of its own. `up` is called whenever the subscription stands: what was said before may have been missed. */
   subscribe(channel: string, hear: (message: string) => void, up: () => void): Subscription
   /** Gives up a connection that does not answer, and makes another. */

@@ -19,6 +19,7 @@ holdToContract(
     dedupe: 'no column for a key',
     concurrency: 'no column for a key',
     pause: 'no column for it',
+    turns: 'jobs go in the order they were added',
     workers: 'no table of workers',
     pipeline: 'PostgreSQL has none',
     listen: 'sqlq notifies nobody',

@@ -2,10 +2,11 @@ import type { Capability } from '../../core/capability.ts'
 import type { Awaitable, OwnTransaction, Store } from '../../store.ts'
 
 /**
- * A capability, or `another`: several stores can be open on the same jobs. Of formats of other queues also `queues`: a queue can hold jobs of
- * several tasks; and `failures`: the last failure of a job that waits for its next attempt is kept.
+ * A capability, or `another`: several stores can be open on the same jobs. Of formats of other queues also `names`: jobs can be of several tasks;
+ * `queues`: a queue can hold jobs of several tasks; `turns`: jobs are taken in the order in which they were due; `attempts`: runs are counted;
+ * and `failures`: the last failure of a job that waits for its next attempt is kept.
  */
-export type Need = Capability | 'another' | 'queues' | 'failures'
+export type Need = Capability | 'another' | 'names' | 'queues' | 'turns' | 'attempts' | 'failures'
 
 /** One promise of `store.ts`, and the program that holds a store to it. */
 export interface Case {

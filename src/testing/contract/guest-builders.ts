@@ -3,7 +3,7 @@ import { ok } from 'node:assert/strict'
 import type { Job } from '../../core/job.ts'
 import type { Write } from '../../core/lifecycle.ts'
 import type { Store } from '../../store.ts'
-import { aJob, fail, offer, only, take, there } from './builders.ts'
+import { aJob, fail, offer, only, T, take, there } from './builders.ts'
 import type { Fixture } from './case.ts'
 
 /** A job that every format can hold: in some, a queue is what a task is, so it is called as its task is. */
@@ -46,6 +46,7 @@ export function plain(job: Job | undefined): object {
   return { ...rest, payload: JSON.parse(String(rest.payload)) }
 }
 
+/** The time is at least `T`: a format that keeps no times gives one that is long past. */
 export function facts(
   given: Job | undefined,
 ): Pick<Job, 'id' | 'task' | 'queue' | 'priority' | 'payload' | 'runAt' | 'state' | 'attempt'> {
@@ -56,7 +57,7 @@ export function facts(
     queue,
     priority,
     payload: String(payload).replaceAll(', ', ',').replaceAll(': ', ':'),
-    runAt,
+    runAt: Math.max(runAt, T),
     state,
     attempt,
   }

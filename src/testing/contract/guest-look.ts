@@ -8,7 +8,7 @@ import { addAll, addJob, another, failAgain, guestJob, run } from './guest-build
 export const guestLooking: readonly Case[] = [
   {
     promise: 'lists what is asked for, the newest first or the oldest, page by page',
-    needs: ['inspect'],
+    needs: ['names', 'inspect'],
     async run({ store }) {
       const added = ids(await addAll(store, [{ task: 'a' }, { task: 'b' }, { task: 'a' }].map(guestJob)))
       const [newest, oldest] = [added.toReversed(), added]
@@ -45,6 +45,7 @@ export const guestLooking: readonly Case[] = [
   },
   {
     promise: 'counts the jobs of each queue, by state',
+    needs: ['names'],
     async run({ store }) {
       await addAll(
         store,

@@ -37,6 +37,7 @@ export const guestTaking: readonly Case[] = [
   },
   {
     promise: 'answers each batch of one call with its own ids, in order',
+    needs: ['names'],
     async run({ store }) {
       const batches = [['a', 'b'], [], ['c']].map((tasks) => ({
         jobs: tasks.map((task) => ({ job: guestJob({ task }), ifHeld: 'keep' as const })),
@@ -70,6 +71,7 @@ export const guestTaking: readonly Case[] = [
   },
   {
     promise: 'takes names for names, whatever is in them',
+    needs: ['names'],
     async run({ store }) {
       const jobs = hostileNames
         .map((name) => guestJob({ task: name, queue: name }))
@@ -112,7 +114,7 @@ export const guestTaking: readonly Case[] = [
   },
   {
     promise: 'lets many claim at once, and gives each job to one of them',
-    needs: ['another'],
+    needs: ['names', 'another'],
     async run(fixture) {
       const stores = [fixture.store, await another(fixture), await another(fixture)]
       const added = await addAll(
@@ -168,7 +170,7 @@ export const guestTaking: readonly Case[] = [
   },
   {
     promise: 'takes what was due first, then what was added first',
-    needs: ['schedule'],
+    needs: ['schedule', 'turns'],
     async run({ store, tickMs = 1 }) {
       const [first, second, third] = [T + tickMs, T + 2 * tickMs, T + 3 * tickMs]
       const given = [{ runAt: third }, { runAt: first }, { runAt: second, task: 'sms' }, { runAt: first }]
@@ -181,6 +183,7 @@ export const guestTaking: readonly Case[] = [
   },
   {
     promise: 'takes only the tasks named, at most as many of each as may be',
+    needs: ['names'],
     async run({ store }) {
       const added = ids(
         await addAll(

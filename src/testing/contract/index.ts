@@ -1,15 +1,15 @@
 import { deepStrictEqual, ok } from 'node:assert/strict'
 
 import { capabilities } from '../../core/capability.ts'
-import type { Awaitable } from '../../store.ts'
-import { put, read } from './builders.ts'
+import type { Awaitable, Store } from '../../store.ts'
+import { ids, put, read, T, take } from './builders.ts'
 import type { Case, Fixture, Need } from './case.ts'
 import { expectSound } from './dump.ts'
 import { apply, everyWrite } from './apply.ts'
 import { claiming, nextRun, settling } from './claim.ts'
 import { concurrency } from './concurrency.ts'
 import { connection } from './connection.ts'
-import { failAgain, guestJob, run as runGuest } from './guest-builders.ts'
+import { addAll, failAgain, guestJob, run as runGuest } from './guest-builders.ts'
 import { batch, insert } from './insert.ts'
 import { keyAgain } from './key-again.ts'
 import { expiry, prune, renew } from './lease.ts'
@@ -67,7 +67,7 @@ export type Lacks = Readonly<Partial<Record<Need, string>>>
  *
  * A case that needs what the store lacks is replaced by a test with the reason in its name, which holds the store to not claiming it.
  * @param open makes a fresh, empty store, not yet migrated; called once for each test
- * @param lacks each capability that the store does not have, with the reason; `another` if its jobs cannot be shared
+ * @param lacks each capability that the store does not have, with the reason, and each other need that it cannot meet
  * @param cases the promises: for a store over the format of another queue, those of `guestContract`
  */
 export function holdToContract(
@@ -106,12 +106,21 @@ async function expectLacking(need: Need, open: () => Awaitable<Fixture>): Promis
   await using fixture = await opened(open)
   const { store, another } = fixture
   if (need === 'another') return deepStrictEqual(another, undefined)
+  if (need === 'names') return ok(store.refusal?.(guestJob({ task: 'one more' })) !== undefined)
   if (need === 'queues') return ok(store.refusal?.(guestJob({ task: 'mail', queue: 'main' })) !== undefined)
-  if (need !== 'failures') return deepStrictEqual(store.capabilities.has(need), false)
+  if (need === 'attempts') return deepStrictEqual(store.rules?.maxAttempts, Number.MAX_SAFE_INTEGER)
+  if (need !== 'failures' && need !== 'turns') return deepStrictEqual(store.capabilities.has(need), false)
   await store.migrate()
+  if (need === 'turns') return await expectAddedFirst(store)
   const job = await runGuest(store)
   await put(store, failAgain(job))
   deepStrictEqual((await read(store, job))?.failures, [])
+}
+
+/** Whose turn it is goes by when a job was added, and not by when it was due. */
+async function expectAddedFirst(store: Store<unknown>): Promise<void> {
+  const added = await addAll(store, [guestJob({ runAt: T + 2 }), guestJob({ runAt: T + 1 })])
+  deepStrictEqual(ids(await take(store, { now: T + 2 })), ids(added))
 }
 
 /** The fixture, closed at the end of the block. */

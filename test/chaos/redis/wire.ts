@@ -1,4 +1,4 @@
-import type { Subscription, Wire } from '../../../src/stores/redis-client/wire.ts'
+import type { Argument, Subscription, Wire } from '../../../src/stores/redis-client/wire.ts'
 import type { Script } from '../../../src/stores/redis-client/script.ts'
 import { scripts } from '../../../src/stores/redis/script.ts'
 import { planted } from '../bugs.ts'
@@ -40,9 +40,9 @@ export class WatchedWire implements Wire {
     return this.#wire.lastError
   }
 
-  async send(key: string, command: string, args: string[]): Promise<unknown> {
-    const script = command === 'EVALSHA' ? known.get(args[0] ?? '') : undefined
-    if (script === undefined) return await this.#wire.send(key, command, args)
+  async send(key: string, command: string, args: Argument[], bytes?: boolean): Promise<unknown> {
+    const script = command === 'EVALSHA' ? known.get(String(args[0])) : undefined
+    if (script === undefined) return await this.#wire.send(key, command, args, bytes)
     const call = currentCall()
     const bad = planted(script.text, this.#part.plan.bug, inLua)
     if (!changing.has(script.name)) return await this.#wire.send(key, 'EVAL', [bad, ...args.slice(1)])
@@ -57,6 +57,10 @@ export class WatchedWire implements Wire {
 
   async connect(): Promise<void> {
     await this.#wire.connect()
+  }
+
+  another(): Wire {
+    return this.#wire.another()
   }
 
   subscribe(channel: string, hear: (message: string) => void, up: () => void): Subscription {

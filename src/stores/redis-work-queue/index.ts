@@ -1,0 +1,7 @@
+export type { RedisHandle } from '../redis-client/connect.ts'
+export type { IoRedisHandle } from '../redis-client/ioredis.ts'
+export type { NodeRedisClusterHandle, NodeRedisHandle } from '../redis-client/node-redis.ts'
+export type { RedisWorkQueueOptions, WorkQueueConnection } from './options.ts'
+export { RedisWorkQueueStore } from './store.ts'
+export { Item, LeasedItem } from './item.ts'
+export { type LeaseOptions, WorkQueue } from './work-queue.ts'
