@@ -146,15 +146,16 @@ class Plan {
     return this.#writes.size === 0 ? { jobs } : { jobs, writes: [...this.#writes.values()] }
   }
 
+  /** A job may have met another of the same call, whose id the format has given it only now. */
   outcomes({ holders, ids }: BatchResult): readonly Enqueued[] {
+    const given = new Map(this.#open.map(({ job }, i) => [job.id, ids?.[i] ?? job.id]))
     for (const [i, { job }] of this.#open.entries()) {
-      const holder = holders[i]
-      this.#outcomes.set(
-        job.id,
-        holder === undefined ? { id: ids?.[i] ?? job.id, outcome: 'added' } : { id: holder.id, outcome: 'kept' },
-      )
+      const { id } = holders[i] ?? job
+      this.#outcomes.set(job.id, { id, outcome: holders[i] === undefined ? 'added' : 'kept' })
     }
-    return this.#ids.flatMap((id) => this.#outcomes.get(id) ?? [])
+    return this.#ids
+      .flatMap((id) => this.#outcomes.get(id) ?? [])
+      .map((one) => ({ ...one, id: given.get(one.id) ?? one.id }))
   }
 
   /** Decides on every job that met a holder, in order: each meets it as the one before has left it. Says whether there was one. */

@@ -56,8 +56,8 @@ describe.for(Object.keys(drivers))('in a transaction of %s', (driver) => {
 
 async function opened(driver: string) {
   const liteq = newLiteq('scoped')
-  const { driver: make } = openOn[driver] ?? {}
-  const jobs = await open(`liteq:${liteq.file}`, { logger: false, ...(make && { driver: make }) })
+  const { driver: make, allowUnsafeSqlite = false } = openOn[driver] ?? {}
+  const jobs = await open(`liteq:${liteq.file}`, { logger: false, allowUnsafeSqlite, ...(make && { driver: make }) })
   onTestFinished(() => jobs.close({ grace: 0 }))
   const handle = drivers[driver]!(liteq.file)
   onTestFinished(() => handle.close())

@@ -76,7 +76,7 @@ describe('what is added', () => {
       const isJson = data.length === 0 || data[0] === 123
       const unique = { key: id, until: 'settled' as const, held: true }
       const job = { ...emptyJob, payload: isJson ? data.toString() : new Uint8Array(data), unique }
-      const store = await queue.store({ task: 'mail', queue: 'main' })
+      const store = await queue.store({ task: 'mail', queue: 'mail' })
       const [result] = await store.insert([{ jobs: [{ job, ifHeld: 'keep' }] }], T)
       const isDuplicate = returned === false || `:item:${id}` in before
       expect(result?.holders.map((holder) => holder?.id)).toEqual([isDuplicate ? id : undefined])

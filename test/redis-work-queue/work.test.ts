@@ -115,7 +115,7 @@ describe('a job', () => {
 
   it('is due again when its backoff is over, on time, and only then', async () => {
     const queue = await newQueue()
-    const store = await queue.store({ task: 'mail', queue: 'main' })
+    const store = await queue.store({ task: 'mail', queue: 'mail' })
     await addJob(store)
     const [job] = await take(store)
     await store.apply([fail(job!)], T)
@@ -139,7 +139,7 @@ describe('a job', () => {
     ],
   ] as const)('is not %s by one whose lease somebody else has by now', async (_, change, refused) => {
     const queue = await newQueue()
-    const store = await queue.store({ task: 'mail', queue: 'main' })
+    const store = await queue.store({ task: 'mail', queue: 'mail' })
     const client = new ForeignClient(queue.client, queue.prefix, 'theirs')
     const { id } = await addJob(store)
     const [job] = await take(store)
@@ -156,7 +156,7 @@ describe('a job', () => {
 
   it('that somebody has the lease of is not taken, though its id waits, and is not lost by that', async () => {
     const queue = await newQueue()
-    const store = await queue.store({ task: 'mail', queue: 'main' })
+    const store = await queue.store({ task: 'mail', queue: 'mail' })
     const { id } = await addJob(store)
     await queue.client.set(`${queue.prefix}:lease:${id}`, 'somebody', 'EX', 30)
     expect(await take(store)).toEqual([])
@@ -165,7 +165,7 @@ describe('a job', () => {
 
   it('is not changed, nor replaced, once somebody has popped it', async () => {
     const queue = await newQueue()
-    const store = await queue.store({ task: 'mail', queue: 'main' })
+    const store = await queue.store({ task: 'mail', queue: 'mail' })
     const { id } = await addJob(store)
     const before = (await store.get([id]))[0]!
     await new ForeignClient(queue.client, queue.prefix, 'theirs').pop()
@@ -409,7 +409,7 @@ describe('a connection that breaks before the answer', () => {
   it('adds once, takes no second job, and ends a run once', async () => {
     const queue = await newQueue()
     const proxy = await newProxy(queue.url)
-    const store = await RedisWorkQueueStore.open({ url: proxy.url, prefix: queue.prefix, task: 'mail', queue: 'main' })
+    const store = await RedisWorkQueueStore.open({ url: proxy.url, prefix: queue.prefix, task: 'mail', queue: 'mail' })
     onTestFinished(() => store.close())
     const lose = async (): Promise<void> => await proxy.loseReply((bytes) => bytes.includes('EVAL'))
     const now = Date.now()
@@ -437,7 +437,7 @@ it('puts its keys where the prefix of a client of yours says', async () => {
   const queue = await newQueue()
   const client = new Redis(queue.url, { keyPrefix: `${queue.prefix}-app:`, lazyConnect: false })
   onTestFinished(() => client.disconnect())
-  const store = await RedisWorkQueueStore.open({ client, prefix: 'q', task: 'mail', queue: 'main', patience: 0 })
+  const store = await RedisWorkQueueStore.open({ client, prefix: 'q', task: 'mail', queue: 'mail', patience: 0 })
   await store.insert([{ jobs: [{ job: guestJob({ id: 'a' }), ifHeld: 'keep' }] }], 0)
   await store.insert([{ jobs: [{ job: guestJob({ id: 'b' }), ifHeld: 'keep' }] }], 0)
   await queue.client.lrem(`${queue.prefix}-app:q:queue`, 0, 'b')

@@ -13,7 +13,7 @@ export interface Planned {
 
 /**
  * What writes come to: those of runs that are ours are fenced by the run, which nobody but us can end; those of jobs that were only seen, by the
- * row's version. What was decided under a lease that we do not have is left out, and so refused.
+ * row's version. What was decided under a lease that we do not have is left out, and so refused, as is the end of another's run that is not over.
  */
 export function plan(writes: readonly Write[], leases: Leases, now: Instant): readonly Planned[] {
   const planned: Planned[] = []
@@ -23,7 +23,7 @@ export function plan(writes: readonly Write[], leases: Leases, now: Instant): re
     if (met.has(before.id)) continue // what builds on another write of this call is decided again on what that has left
     met.add(before.id)
     const lease = leases.of(before)
-    if (lease === undefined && before.state === 'running' && !isForeign(before.lease)) continue
+    if (lease === undefined && before.state === 'running' && !isOverOrGoesOn(write, now)) continue
     planned.push({ write, change: changeOf(write, now), lease })
   }
   return planned
@@ -67,6 +67,12 @@ export function ends({ write: { after } }: Planned): boolean {
 /** Whether it holds although somebody has asked the job to stop: a success does, and whatever was decided knowing it. */
 function mayBeAsked({ write: { before, after } }: Planned): boolean {
   return before.state !== 'running' || before.cancel !== undefined || after === undefined || after.state === 'completed'
+}
+
+/** Whether another's run may be written to: to ask it to stop, or once its lease is over. */
+function isOverOrGoesOn({ before, after }: Write, now: Instant): boolean {
+  if (!isForeign(before.lease)) return false
+  return after?.state === 'running' || (before.leaseUntil ?? now) <= now
 }
 
 /** Whether a lease is none of ours, but what a row says of another's run: see `foreignLease`. */
