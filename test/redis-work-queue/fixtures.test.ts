@@ -88,7 +88,7 @@ describe('what is added', () => {
 const emptyJob: Job = {
   id: 'never seen',
   task: 'mail',
-  queue: 'main',
+  queue: 'mail',
   state: 'pending',
   priority: 0,
   runAt: T,
