@@ -24,7 +24,8 @@ import type {
   WriteResult,
 } from '../../store.ts'
 import { Bells } from './bell.ts'
-import { mostInCall, toAdd, toBatchResult, toClaim, toInsert, Writes } from './calls.ts'
+import { mostInCall, toAdd } from './add.ts'
+import { toBatchResult, toClaim, toInsert, Writes } from './calls.ts'
 import { redisCapabilities } from './capabilities.ts'
 import { confirmed } from './confirm.ts'
 import { toWire } from '../redis-client/connect.ts'
@@ -58,6 +59,10 @@ export class RedisStore implements Store {
   readonly #bells: Bells
   /** The seq of jobs that were claimed here. */
   readonly #turns = new WeakMap<Job, string>()
+  /** What the keys of rows begin with. */
+  readonly #rows: string
+  /** The number of the last call that added jobs, as far as is known here. */
+  #turn = 0
   #closed = false
 
   /** Use `RedisStore.open`: it loads the client library, and connects. */
@@ -65,6 +70,7 @@ export class RedisStore implements Store {
     this.settings = settings
     const caller = randomBytes(9).toString('base64url')
     const namespace = `{${settings.namespace}}:`
+    this.#rows = `${wire.keyPrefix}${namespace}job:`
     this.#link = new Link(wire, namespace, caller, settings.timeoutMs)
     this.#bells = new Bells(wire, `${wire.keyPrefix}${namespace}bell`, caller, settings.timeoutMs)
   }
@@ -99,13 +105,18 @@ export class RedisStore implements Store {
 
   async insert(batches: readonly Batch[], now: Instant): Promise<readonly BatchResult[]> {
     this.#expectOpen()
-    const jobs = batches.flatMap((batch) => batch.jobs.map((entry) => entry.job))
+    const jobs: Job[] = []
+    let writes = 0
+    for (const batch of batches) {
+      for (const { job } of batch.jobs) jobs.push(job)
+      if (batch.writes === undefined) continue
+      expectFaultless(rowsOf(batch.writes))
+      writes += batch.writes.length
+    }
     expectFaultless(jobs)
-    expectFaultless(batches.flatMap(({ writes = [] }) => rowsOf(writes)))
     expectFresh(jobs)
-    if (batches.every((batch) => batch.jobs.length === 0 && (batch.writes ?? []).length === 0))
-      return batches.map(() => allAdded)
-    const add = toAdd(batches)
+    if (jobs.length === 0 && writes === 0) return batches.map(() => allAdded)
+    const add = toAdd(batches, this.#rows, this.#turn + 1)
     let connection = 0
     const noting = (number: number): void => void (connection = number)
     const results =
@@ -261,7 +272,9 @@ export class RedisStore implements Store {
     args: readonly string[],
     noting: (connection: number) => void,
   ): Promise<readonly BatchResult[]> {
-    await this.#link.run(scripts.add, args, noting)
+    const turn = ++this.#turn
+    const given = Number(await this.#link.run(scripts.add, args, noting))
+    if (given !== turn) this.#turn = given // others have added in the meantime, or the server has begun anew
     this.#bells.ring('jobs')
     return batches.map(() => allAdded)
   }
@@ -297,7 +310,7 @@ function rowsOf(writes: readonly Write[]): readonly Job[] {
 function expectFresh(jobs: readonly Job[]): void {
   if (jobs.length > mostInCall)
     throw new UsageError(`Expected at most ${mostInCall} jobs to be added in one call, got ${jobs.length}`)
-  if (jobs.length < 2) return
+  if (jobs.every(({ id }, i) => i === 0 || id > (jobs[i - 1]?.id ?? ''))) return // as they come from one maker
   const ids = new Set<string>()
   for (const { id } of jobs) {
     if (ids.has(id)) throw new StoreError(`There is a job ${id} already`, { retryable: false })
