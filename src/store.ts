@@ -25,6 +25,12 @@ export interface Store<Tx = never> {
   /** What this store can do. The core refuses, when asked, anything not listed; it never imitates it. */
   readonly capabilities: ReadonlySet<Capability>
 
+  /**
+   * Whether calls happen in the order in which they are made, also when one is made while another is under way; breaks of the connection
+   * aside. Then the next enqueues may be sent before the last have their answer. Default false.
+   */
+  readonly inOrder?: boolean
+
   /** For a guest, a store over the format of another queue: what that format decides by itself. */
   readonly rules?: Rules
   /** For a guest: why its format cannot hold a job, `undefined` if it can. Asked before any I/O, so that one bad enqueue spoils no other. */

@@ -54,6 +54,8 @@ const mostLogged = 1_000
 export class RedisStore implements Store {
   readonly name = 'redis'
   readonly capabilities: ReadonlySet<Capability> = redisCapabilities
+  /** All goes over one connection. */
+  readonly inOrder = true
   readonly settings: RedisSettings
   readonly #link: Link
   readonly #bells: Bells
