@@ -42,7 +42,10 @@ export class Link {
     this.#timeoutMs = timeoutMs
   }
 
-  /** @param noting told, for each attempt, on which connection it is made */
+  /**
+   * The first attempt is on its way when this returns.
+   * @param noting told, for each time it is sent, on which connection
+   */
   async run(script: Script, args: readonly string[], noting?: (connection: number) => void): Promise<unknown> {
     return await this.#persist(async (replay) => {
       noting?.(this.wire.connections)
@@ -52,6 +55,7 @@ export class Link {
       } catch (error) {
         if (troubleOf(error) !== 'unknown script') throw error
         // A restarted or flushed server, or a replica that took over: it learns the script with the call.
+        noting?.(this.wire.connections)
         return await this.#send('EVAL', [script.text, ...call.slice(1)])
       }
     })

@@ -119,11 +119,10 @@ export class RedisStore implements Store {
     expectFresh(jobs)
     if (jobs.length === 0 && writes === 0) return batches.map(() => allAdded)
     const add = toAdd(batches, this.#rows, this.#turn + 1)
-    let connection = 0
-    const noting = (number: number): void => void (connection = number)
+    const sent: number[] = []
     const results =
-      add === undefined ? await this.#insertCarefully(batches, now, noting) : await this.#add(batches, add, noting)
-    if (this.settings.confirm !== undefined) await confirmed(this.#link, this.settings.confirm, connection)
+      add === undefined ? await this.#insertCarefully(batches, now, sent) : await this.#add(batches, add, sent)
+    if (this.settings.confirm !== undefined) await confirmed(this.#link, this.settings.confirm, sent.at(-1) ?? 0)
     return results
   }
 
@@ -269,24 +268,24 @@ export class RedisStore implements Store {
     return (seconds ?? 0) * 1_000 + Math.floor((microseconds ?? 0) / 1_000)
   }
 
-  async #add(
-    batches: readonly Batch[],
-    args: readonly string[],
-    noting: (connection: number) => void,
-  ): Promise<readonly BatchResult[]> {
+  /**
+   * Rings as soon as the jobs are on their way: a claim that is sent now arrives behind them. Once more when they had to be sent again, and
+   * in a cluster, whose commands may take other ways.
+   */
+  async #add(batches: readonly Batch[], args: readonly string[], sent: number[]): Promise<readonly BatchResult[]> {
     const turn = ++this.#turn
-    const given = Number(await this.#link.run(scripts.add, args, noting))
+    const adding = this.#link.run(scripts.add, args, (connection) => sent.push(connection))
+    const { cluster } = this.#link.wire
+    if (!cluster) this.#bells.ring('jobs')
+    const given = Number(await adding)
     if (given !== turn) this.#turn = given // others have added in the meantime, or the server has begun anew
-    this.#bells.ring('jobs')
+    if (cluster || sent.length > 1) this.#bells.ring('jobs')
     return batches.map(() => allAdded)
   }
 
-  async #insertCarefully(
-    batches: readonly Batch[],
-    now: Instant,
-    noting: (connection: number) => void,
-  ): Promise<readonly BatchResult[]> {
-    const [bells, results] = toList(await this.#link.run(scripts.insert, [String(now), ...toInsert(batches)], noting))
+  async #insertCarefully(batches: readonly Batch[], now: Instant, sent: number[]): Promise<readonly BatchResult[]> {
+    const args = [String(now), ...toInsert(batches)]
+    const [bells, results] = toList(await this.#link.run(scripts.insert, args, (connection) => sent.push(connection)))
     this.#ring(bells)
     return toList(results).map(toBatchResult)
   }

@@ -13,7 +13,7 @@ import { settleLua } from './settle.ts'
  */
 export const claimLua: string = `${frameLua}${rowsLua}${settleLua}
 local now, leaseUntil, lease, limit = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
-local mostParked = 5000
+local mostParked, mostIdle = 5000, 16
 
 local at = 8
 local leftOfTask, wantedQueues
@@ -35,8 +35,6 @@ if given >= 0 then
   end
 end
 
--- A full server must still drain: once a script has written, it may go on writing.
-call('unlink', ns)
 local open = call('zrange', ns .. 'open', 0, -1, 'withscores')
 local refused = settle(at)
 if made then open = call('zrange', ns .. 'open', 0, -1, 'withscores') end
@@ -214,6 +212,8 @@ for i = 1, #ids do
   end
 end
 
+-- Raises, before anything is written, if one of our keys holds what is not ours.
+if #ids > 0 or walked > 0 then drain() end
 if #held > 0 then
   many('hset', ns .. 'held', held)
   many('zadd', ns .. 'leases', leases)
@@ -242,7 +242,8 @@ if #ids < limit or limit == 0 then
   for _, lane in ipairs(lanes) do
     local first = call('zrangebyscore', lane.key, '(' .. now, '+inf', 'withscores', 'limit', 0, 1)
     if first[2] and (nextAt == '' or tonumber(first[2]) < tonumber(nextAt)) then nextAt = first[2] end
-    if not first[1] and call('exists', lane.key) == 0 then call('zrem', ns .. 'open', lane.name) end
+    -- A lane that has run empty is mostly filled again soon: a few of them may stay open.
+    if not first[1] and #open > 2 * mostIdle and call('exists', lane.key) == 0 then call('zrem', ns .. 'open', lane.name) end
   end
 end
 return { bells, refused, jobs, nextAt, again }

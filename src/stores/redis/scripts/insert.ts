@@ -15,12 +15,12 @@ local ns, caller, replay, n = KEYS[1], ARGV[1], ARGV[2] == '1', tonumber(ARGV[4]
 local call, sub = redis.call, string.sub
 local lanesAt = 5 + 2 * n
 
--- Raises, before anything is written, if one of our keys holds what is not ours. A lane that has something in it is open, and known.
+-- Raises, before anything is written, if one of our keys holds what is not ours.
 local at, opened = lanesAt, nil
 while ARGV[at] do
-  if call('zcard', ns .. 'ready:' .. ARGV[at]) == 0 then
+  call('zcard', ns .. 'ready:' .. ARGV[at])
+  if not call('zscore', ns .. 'open', ARGV[at]) then
     if not opened then
-      call('zcard', ns .. 'open')
       call('scard', ns .. 'lanes')
       opened = {}
     end
