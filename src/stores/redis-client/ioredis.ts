@@ -25,7 +25,6 @@ export const ioRedisOptions = {
   maxRetriesPerRequest: 0,
   enableOfflineQueue: false,
   connectTimeout: 5_000,
-  socketTimeout: 5_000, // without an answer, also to the first questions of a new connection
   disconnectTimeout: 100, // a silent server does not say goodbye
   keepAlive: 5_000,
   retryStrategy: (times: number): number => Math.min(times * 50, 1_000),

@@ -15,10 +15,9 @@ local ns, caller, replay, n = KEYS[1], ARGV[1], ARGV[2] == '1', tonumber(ARGV[4]
 local call, sub = redis.call, string.sub
 local lanesAt = 5 + 2 * n
 
--- Raises, before anything is written, if one of our keys holds what is not ours.
+-- Lanes that are not open yet. Raises, before anything is written, if what is to be written at the end holds what is not ours.
 local at, opened = lanesAt, nil
 while ARGV[at] do
-  call('zcard', ns .. 'ready:' .. ARGV[at])
   if not call('zscore', ns .. 'open', ARGV[at]) then
     if not opened then
       call('scard', ns .. 'lanes')
@@ -74,14 +73,19 @@ while ARGV[at] do
   ready[ARGV[at]] = members
   at = last + 1
 end
-for i = 1, k, 6000 do
-  local told = redis.pcall('zadd', ns .. 'ids', unpack(ids, i, math.min(i + 5999, k)))
-  if type(told) == 'table' then -- not ours
-    for j = 5, lanesAt - 1, 2 do call('unlink', ARGV[j]) end
-    return told
+-- One of our keys holds what is not ours: what was written is taken back. Dearer than to look beforehand, but only then.
+local ok, told = pcall(function()
+  some('zadd', ns .. 'ids', ids, 1, k)
+  for lane, members in pairs(ready) do some('zadd', ns .. 'ready:' .. lane, members, 1, #members) end
+end)
+if not ok then
+  for i = 5, lanesAt - 1, 2 do call('unlink', ARGV[i]) end
+  for i = 2, k, 2 do redis.pcall('zrem', ns .. 'ids', ids[i]) end
+  for lane, members in pairs(ready) do
+    for i = 2, #members, 2 do redis.pcall('zrem', ns .. 'ready:' .. lane, members[i]) end
   end
+  error(told, 0)
 end
-for lane, members in pairs(ready) do some('zadd', ns .. 'ready:' .. lane, members, 1, #members) end
 if opened then for _, i in ipairs(opened) do
   call('zadd', ns .. 'open', ARGV[i + 1], ARGV[i])
   call('sadd', ns .. 'lanes', ARGV[i])

@@ -12,21 +12,20 @@ import { rowsLua } from './rows.ts'
 export const settleLua: string = `
 local running = {}
 
--- Before the first write. Raises if one of our keys holds what is not ours. A full server must still drain: once a script has written, it may
--- go on writing.
+-- A full server must still drain: once a script has written, it may go on writing.
 local drained = false
 local function drain()
-  if drained then return end
+  if not drained then call('unlink', ns) end
   drained = true
-  call('zcard', ns .. 'leases')
-  call('hlen', ns .. 'running')
-  call('hlen', ns .. 'held')
-  call('unlink', ns)
 end
 
 local function settle(from)
   if ARGV[from] == '0' and ARGV[from + 1] == '0' then return {} end
+  -- Raises, before anything is written by this or by the claim behind it, if one of our keys holds what is not ours.
   call('zcard', ns .. 'ids')
+  call('zcard', ns .. 'leases')
+  call('hlen', ns .. 'running')
+  call('hlen', ns .. 'held')
   drain()
   local refused, groups, index, at = {}, {}, 0, from + 1
   local function refuse(id)
