@@ -13,7 +13,7 @@ import { settleLua } from './settle.ts'
  */
 export const claimLua: string = `${frameLua}${rowsLua}${settleLua}
 local now, leaseUntil, lease, limit = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
-local mostParked, mostIdle = 5000, 16
+local mostParked, mostIdle, mostPeeked = 5000, 16, 16
 
 local at = 8
 local leftOfTask, wantedQueues
@@ -82,17 +82,32 @@ if limited then
   end
 end
 
-local ids, texts, laneOf, busy, walked, again = {}, {}, {}, {}, 0, 0
+local ids, texts, members, laneOf, busy, walked, again = {}, {}, {}, {}, {}, 0, 0
 
 local function closed(lane)
   local task, queue = leftOfTask and leftOfTask[lane.task], leftOfQueue[lane.queue]
   return (task and task <= 0) or (queue and queue <= 0)
 end
 
+-- Reads a few of the lane, and what falls due next behind them in the same command.
+local function peek(lane, size)
+  local head = call('zrangebyscore', lane.key, '-inf', '+inf', 'withscores', 'limit', lane.seen, size + 1)
+  local n, at = #head, tonumber(now)
+  if n < 2 * size + 2 then lane.over, lane.nextAt = true, '' end
+  while n > 0 and tonumber(head[n]) > at do
+    lane.over, lane.nextAt = true, head[n]
+    head[n - 1], head[n] = nil, nil
+    n = n - 2
+  end
+  lane.head, lane.at, lane.seen = head, 1, lane.seen + n / 2
+  return n > 0
+end
+
 -- Has the head of the lane at hand, if there is one that is due; with the times where lanes have to be compared.
 local function look(lane, size)
   if lane.at <= #lane.head then return true end
   if lane.over then return false end
+  if size <= mostPeeked and lane.step == 2 then return peek(lane, size) end
   if lane.step == 2 then
     lane.head = call('zrangebyscore', lane.key, '-inf', now, 'withscores', 'limit', lane.seen, size)
   else
@@ -143,6 +158,7 @@ local function pick(lane)
   end
   ids[#ids + 1] = id
   laneOf[#ids] = lane
+  members[#ids] = member
   lane.taken[#lane.taken + 1] = member
   if leftOfTask then leftOfTask[lane.task] = leftOfTask[lane.task] - 1 end
   if leftOfQueue[lane.queue] then leftOfQueue[lane.queue] = leftOfQueue[lane.queue] - 1 end
@@ -159,7 +175,7 @@ while from <= #lanes and #ids < limit and walked < mostParked do
   while lanes[to + 1] and lanes[to + 1].queuePriority == rank.queuePriority and lanes[to + 1].priority == rank.priority do to = to + 1 end
   local size = math.max(math.ceil(limit / (to - from + 1)), 4)
   if from == to then
-    rank.step = 1
+    if limit > mostPeeked then rank.step = 1 end
     while #ids < limit and walked < mostParked and not closed(rank) and look(rank, math.min(math.max(limit, walked), 1000)) do pick(rank) end
   else while #ids < limit and walked < mostParked do
     local first
@@ -216,17 +232,25 @@ for _, lane in ipairs(lanes) do
   local n = #lane.taken - lane.lost
   if n > 0 then running[lane.name] = (running[lane.name] or 0) + n end
 end
-if #ids > 0 or walked > 0 then drain() end
-if #held > 0 then many('zadd', ns .. 'leases', leases) end
+-- Begins with what a full server takes.
+for _, lane in ipairs(lanes) do
+  if #lane.taken > 0 then
+    if #lane.parked == 0 then call('zremrangebyrank', lane.key, 0, #lane.taken - 1) else many('zrem', lane.key, lane.taken) end
+  end
+end
 -- One of our keys holds what is not ours: what was written is taken back. Had this call settled, that would have shown before.
 local ok, told = pcall(function()
-  if #held > 0 then many('hset', ns .. 'held', held) end
+  if #held > 0 then
+    many('zadd', ns .. 'leases', leases)
+    many('hset', ns .. 'held', held)
+  end
   for lane, by in pairs(running) do count('running', lane, by) end
 end)
 if not ok then
-  for i = 1, #held, 2 do
-    call('zrem', ns .. 'leases', held[i])
-    redis.pcall('hdel', ns .. 'held', held[i])
+  for i, id in ipairs(ids) do
+    redis.pcall('zrem', ns .. 'leases', id)
+    redis.pcall('hdel', ns .. 'held', id)
+    if texts[i] then call('zadd', laneOf[i].key, match(texts[i], '^\\n([^\\n]*)', 29), members[i]) end
   end
   error(told, 0)
 end
@@ -235,12 +259,8 @@ if #freed > 0 then
   for _, key in ipairs(freeing) do call('setrange', key, 27, '0') end
 end
 for _, lane in ipairs(lanes) do
-  local taken, parked = lane.taken, lane.parked
-  if #taken > 0 then
-    if #parked == 0 then call('zremrangebyrank', lane.key, 0, #taken - 1) else many('zrem', lane.key, taken) end
-    for _, line in ipairs(lane.lines or {}) do count('busy', line, 1) end
-  end
-  for _, one in ipairs(parked) do
+  for _, line in ipairs(lane.lines or {}) do count('busy', line, 1) end
+  for _, one in ipairs(lane.parked) do
     local runAt = call('zscore', lane.key, one.member)
     call('zrem', lane.key, one.member)
     call('zadd', ns .. 'parked:' .. lane.name, runAt, one.member)
@@ -252,10 +272,10 @@ end
 local nextAt = ''
 if #ids < limit or limit == 0 then
   for _, lane in ipairs(lanes) do
-    local first = call('zrangebyscore', lane.key, '(' .. now, '+inf', 'withscores', 'limit', 0, 1)
-    if first[2] and (nextAt == '' or tonumber(first[2]) < tonumber(nextAt)) then nextAt = first[2] end
+    local first = lane.nextAt or call('zrangebyscore', lane.key, '(' .. now, '+inf', 'withscores', 'limit', 0, 1)[2] or ''
+    if first ~= '' and (nextAt == '' or tonumber(first) < tonumber(nextAt)) then nextAt = first end
     -- A lane that has run empty is mostly filled again soon: a few of them may stay open.
-    if not first[1] and #open > 2 * mostIdle and call('exists', lane.key) == 0 then call('zrem', ns .. 'open', lane.name) end
+    if first == '' and #open > 2 * mostIdle and call('exists', lane.key) == 0 then call('zrem', ns .. 'open', lane.name) end
   end
 end
 return { bells, refused, jobs, nextAt, again }

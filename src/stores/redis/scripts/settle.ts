@@ -12,13 +12,6 @@ import { rowsLua } from './rows.ts'
 export const settleLua: string = `
 local running = {}
 
--- A full server must still drain: once a script has written, it may go on writing.
-local drained = false
-local function drain()
-  if not drained then call('unlink', ns) end
-  drained = true
-end
-
 local function settle(from)
   if ARGV[from] == '0' and ARGV[from + 1] == '0' then return {} end
   -- Raises, before anything is written by this or by the claim behind it, if one of our keys holds what is not ours.
@@ -26,7 +19,7 @@ local function settle(from)
   call('zcard', ns .. 'leases')
   call('hlen', ns .. 'running')
   call('hlen', ns .. 'held')
-  drain()
+  call('unlink', ns) -- a full server must still drain: once a script has written, it may go on writing
   local refused, groups, index, at = {}, {}, 0, from + 1
   local function refuse(id)
     local row = rowsOf().get(id)
