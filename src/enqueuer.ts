@@ -34,7 +34,8 @@ export class Enqueuer {
     const preparing = this.#prepare(entry, this.#ferry.clock.now(), parent)
     const prepared = preparing instanceof Promise ? await preparing : preparing
     // Without a unique key there is nothing to meet: the way of most, a microsecond shorter.
-    const enqueued = prepared.job.unique === undefined ? await this.#add(prepared.job) : (await this.#store([prepared]))[0]
+    const enqueued =
+      prepared.job.unique === undefined ? await this.#add(prepared.job) : (await this.#store([prepared]))[0]
     this.#tell(entry, enqueued)
     return given(enqueued)
   }

@@ -67,7 +67,8 @@ export interface Store<Tx = never> {
    * A batch is refused, and changes nothing, when a job marked `refuse` meets a holder or when one of its writes is stale.
    * An id that is there already fails the whole call, as does a row with a fault (`core/lifecycle.ts#fault`): nothing of it is stored.
    * Within a batch, jobs come after writes and in order, so that a later job can collide with an earlier one. Rings once when anything
-   * was added; inside a caller's transaction there is nobody to ring for yet, and `listen` finds it after the commit.
+   * was added, or as soon as it is on its way, ahead of whatever is asked next; inside a caller's transaction there is nobody to ring for
+   * yet, and `listen` finds it after the commit.
    */
   insert(batches: readonly Batch[], now: Instant, tx?: Tx): Awaitable<readonly BatchResult[]>
 
