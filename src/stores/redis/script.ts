@@ -1,5 +1,5 @@
 import { type Script, script } from '../redis-client/script.ts'
-import { claimLua } from './scripts/claim.ts'
+import { claimLua, takeLua } from './scripts/claim.ts'
 import { addLua, appendLua, insertLua } from './scripts/insert.ts'
 import { expiredLua, renewLua } from './scripts/leases.ts'
 import { listLua } from './scripts/list.ts'
@@ -10,6 +10,7 @@ type Name =
   | 'add'
   | 'insert'
   | 'append'
+  | 'take'
   | 'claim'
   | 'apply'
   | 'renew'
@@ -29,6 +30,7 @@ export const scripts: Readonly<Record<Name, Script>> = {
   add: script('add', addLua),
   insert: script('insert', insertLua),
   append: script('append', appendLua),
+  take: script('take', takeLua),
   claim: script('claim', claimLua),
   apply: script('apply', applyLua),
   renew: script('renew', renewLua),

@@ -140,10 +140,11 @@ export class RedisStore implements Store {
     const writes = new Writes(settle, this.#turns)
     const jobs: Job[] = []
     let asked = request
-    let args = writes.args
+    let args: readonly string[] = settle.length === 0 ? nothingToSettle : writes.args
     let settled: readonly WriteResult[] = []
     for (;;) {
-      const answer = toList(await this.#link.run(scripts.claim, [...toClaim(asked), ...args]))
+      const script = args === nothingToSettle ? scripts.take : scripts.claim
+      const answer = toList(await this.#link.run(script, [...toClaim(asked), ...args]))
       this.#ring(answer[0])
       if (args === writes.args) settled = writes.results(answer[1])
       const taken = toList(answer[2])
@@ -302,7 +303,7 @@ export class RedisStore implements Store {
 }
 
 const allAdded: BatchResult = { ok: true, holders: [] }
-const nothingToSettle = ['0', '0']
+const nothingToSettle: readonly string[] = []
 
 function rowsOf(writes: readonly Write[]): readonly Job[] {
   return writes.flatMap(({ after }) => after ?? [])

@@ -3,15 +3,29 @@ import { rowsLua } from './rows.ts'
 import { settleLua } from './settle.ts'
 
 /**
- * Settles, then takes the first due jobs. `ARGV`: 3 now, 4 the end of the lease, 5 its token, 6 the most to take, 7 how many tasks are
- * named (-1: any) with the most of each, then how many queues (-1: any), then what to settle. Answers: what to ring, the refused, the
+ * Takes the first due jobs. `ARGV`: 3 now, 4 the end of the lease, 5 its token, 6 the most to take, 7 how many tasks are
+ * named (-1: any) with the most of each, then how many queues (-1: any). Answers: what to ring, the refused, the
  * jobs (id, row), when the next falls due, and whether to ask again, since so many jobs of busy keys lay at the head that the rest of
  * them is left for another call.
  *
  * The head of each lane is in claim order; lanes of one rank are merged. Jobs whose concurrency key is busy are set aside (`parked`)
  * until a write lets the first of them back, so that a backlog behind one key is walked over once, not at every claim.
  */
-export const claimLua: string = `${frameLua}${rowsLua}${settleLua}
+export const takeLua: string = takes(`${frameLua}
+local running = {}
+`)
+
+/** Settles what follows in `ARGV`, as `settleLua` says, and then takes. */
+export const claimLua: string = takes(
+  `${frameLua}${rowsLua}${settleLua}`,
+  `refused = settle(at)
+if made then open = call('zrange', ns .. 'open', 0, -1, 'withscores') end
+`,
+)
+
+/** @param beginning what has to be known · @param settles what comes before the first look */
+function takes(beginning: string, settles = ''): string {
+  return `${beginning}
 local now, leaseUntil, lease, limit = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local mostParked, mostIdle, mostPeeked = 5000, 16, 16
 
@@ -36,9 +50,9 @@ if given >= 0 then
 end
 
 local open = call('zrange', ns .. 'open', 0, -1, 'withscores')
-local refused = settle(at)
-if made then open = call('zrange', ns .. 'open', 0, -1, 'withscores') end
-local bells = ring()
+anySet = open[1] == '!'
+local refused = {}
+${settles}local bells = ring()
 
 -- Asked a second time: what the first time took is found by its lease.
 if replay then
@@ -56,7 +70,7 @@ if replay then
 end
 
 local lanes, leftOfQueue, limited = {}, {}, false
-for i = 1, #open, 2 do
+for i = anySet and 3 or 1, #open, 2 do
   local lane = open[i]
   local queue, task = match(lane, '^([^:]*):([^:]*):')
   if (not leftOfTask or leftOfTask[task]) and (not wantedQueues or wantedQueues[queue]) then
@@ -219,8 +233,8 @@ for i = 1, #ids do
     jobs[n + 1], jobs[n + 2] = id, text
     n = n + 2
     if sub(text, 27, 28) == 'c1' then
-      local row = rowsOf().parse(id, text, false)
-      freed[#freed + 1] = row.unique
+      local ukey = match(text, '^\\n[^\\n]*\\n[^\\n]*\\n[^\\n]*\\n[^\\n]*\\n[^\\n]*\\n[^\\n]*\\n([^\\n]*)', 29)
+      freed[#freed + 1] = laneOf[i].queue .. ':' .. ukey
       freeing[#freeing + 1] = ns .. 'job:' .. id
     end
   else
@@ -280,3 +294,4 @@ if #ids < limit or limit == 0 then
 end
 return { bells, refused, jobs, nextAt, again }
 `
+}
