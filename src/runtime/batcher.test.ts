@@ -60,6 +60,17 @@ it('takes at most a thousand on a trip', async () => {
   expect(sizes).toEqual([1_000, 1_000, 500])
 })
 
+it('lets others have a turn between the trips to a store that answers at once', async () => {
+  const order: string[] = []
+  const batcher = new Batcher<number, number>(clock, (items) => {
+    order.push(`trip of ${items.length}`)
+    if (order.length === 1) clock.soon(() => order.push('another'))
+    return items
+  })
+  await Promise.all(Array.from({ length: 1_500 }, (_, n) => batcher.add(n)))
+  expect(order).toEqual(['trip of 1000', 'another', 'trip of 500'])
+})
+
 it('fails a call that the trip has no answer for', async () => {
   const batcher = new Batcher<number, number>(clock, ([first]) => (first === undefined ? [] : [first]))
   expect(await Promise.allSettled([batcher.add(1), batcher.add(2)])).toMatchObject([

@@ -72,7 +72,10 @@ export class Batcher<In, Out> {
     this.#planned = true
     this.#clock.soon(() => {
       this.#planned = false
-      while (this.#waiting.length > 0 && this.#mayBegin()) void this.#trip(this.#waiting.splice(0, this.#together()))
+      while (this.#waiting.length > 0 && this.#mayBegin()) {
+        void this.#trip(this.#waiting.splice(0, this.#together()))
+        if (this.#underWay === 0) return // the store has answered at once: others get a turn before the next
+      }
     })
   }
 

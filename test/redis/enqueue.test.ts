@@ -15,9 +15,12 @@ describe.each(clients)('jobs added through %s', (client) => {
     const one = await newStore({ url, client, namespace })
     const other = await newStore({ url, client, namespace })
     const jobs: Job[] = []
-    for (const store of [one, other, other, one, one, one, other]) jobs.push(...(await add(store, aJob(), aJob())))
+    for (const store of [one, other, other, one, one, one, other]) {
+      jobs.push(...(await add(store, aJob(), aJob())))
+      jobs.push(...(await add(store, aJob())))
+    }
     expect(await one.get(ids(jobs))).toEqual(jobs)
-    expect(ids(await take(other, { limit: 20 }))).toEqual(ids(jobs))
+    expect(ids(await take(other, { limit: 30 }))).toEqual(ids(jobs))
     await expectSound(one)
   })
 
@@ -51,6 +54,7 @@ describe.each(clients)('jobs added through %s', (client) => {
     const [first] = await add(store, aJob({ id: 'b' }))
     await expect(add(store, aJob({ id: 'a' }), aJob({ id: 'b' }))).rejects.toThrow('There is a job b already')
     await expect(add(store, aJob({ id: 'd' }), aJob({ id: 'c' }), aJob({ id: 'd' }))).rejects.toThrow('a job d already')
+    await expect(add(store, aJob({ id: 'b' }))).rejects.toThrow('There is a job b already')
     expect(await store.list({ limit: 9 })).toEqual([first])
     expect(ids(await add(store, aJob({ id: 'a' })))).toEqual(['a'])
     await expectSound(store)

@@ -1,4 +1,4 @@
-import type { Instant } from '../../core/job.ts'
+import type { Instant, Job } from '../../core/job.ts'
 import type { Batch } from '../../store.ts'
 import { toLane, toRow } from './row.ts'
 
@@ -17,12 +17,20 @@ interface Lane {
   times: Instant[] | undefined
 }
 
+/** A call that adds jobs: the script, and what it is to be given. */
+export interface Add {
+  readonly script: 'add' | 'addOne'
+  readonly args: readonly string[]
+}
+
 /**
- * The jobs of all batches as `addLua` takes them; `undefined` if something could be in their way.
+ * The jobs of all batches as `addLua` takes them, or `addOneLua`; `undefined` if something could be in their way.
  * @param beginning what the keys of all rows begin with
  * @param turn the number that this call is expected to have among all that add
  */
-export function toAdd(batches: readonly Batch[], beginning: string, turn: number): string[] | undefined {
+export function toAdd(batches: readonly Batch[], beginning: string, turn: number): Add | undefined {
+  const [first] = batches
+  if (batches.length === 1 && first?.jobs.length === 1) return toAddOne(first, beginning, turn)
   const args: string[] = [toTurnText(turn), '']
   const lanes = new Map<string, Lane>()
   let lane: Lane | undefined
@@ -30,7 +38,7 @@ export function toAdd(batches: readonly Batch[], beginning: string, turn: number
   for (const { jobs, writes } of batches) {
     if (writes !== undefined && writes.length > 0) return undefined
     for (const { job } of jobs) {
-      if (job.state !== 'pending' || job.unique !== undefined || job.parent !== undefined) return undefined
+      if (!isPlain(job)) return undefined
       if (lane?.task !== job.task || lane.queue !== job.queue || lane.priority !== job.priority) {
         const { queue, task, priority, runAt } = job
         const name = toLane(job)
@@ -43,7 +51,7 @@ export function toAdd(batches: readonly Batch[], beginning: string, turn: number
         const { runAt } = lane
         lane.times = lane.members.map(() => runAt)
       }
-      lane.members.push(`${seq}${job.concurrencyKey === undefined ? '-' : 'k'}${job.id}`)
+      lane.members.push(toMember(seq, job))
       lane.times?.push(job.runAt)
     }
   }
@@ -55,7 +63,25 @@ export function toAdd(batches: readonly Batch[], beginning: string, turn: number
       args.push(member)
     }
   }
-  return args
+  return { script: 'add', args }
+}
+
+function toAddOne({ jobs: [one], writes }: Batch, beginning: string, turn: number): Add | undefined {
+  if (one === undefined || !isPlain(one.job) || (writes !== undefined && writes.length > 0)) return undefined
+  const { job } = one
+  const seq = `${toTurnText(turn)}${toPlace(0)}`
+  const row = [beginning + job.id, seq + toRow(job)]
+  const lane = [toLane(job), String(job.priority), String(job.runAt), toMember(seq, job)]
+  return { script: 'addOne', args: [toTurnText(turn), ...row, ...lane] }
+}
+
+/** Whether nothing but what every waiting job has leads to this one. */
+function isPlain({ state, unique, parent }: Job): boolean {
+  return state === 'pending' && unique === undefined && parent === undefined
+}
+
+function toMember(seq: string, { id, concurrencyKey }: Job): string {
+  return `${seq}${concurrencyKey === undefined ? '-' : 'k'}${id}`
 }
 
 /** Where a job stands among those of its call: five hex digits. */

@@ -1,6 +1,6 @@
 import { type Script, script } from '../redis-client/script.ts'
 import { claimLua, takeLua } from './scripts/claim.ts'
-import { addLua, appendLua, insertLua } from './scripts/insert.ts'
+import { addLua, addOneLua, appendLua, insertLua } from './scripts/insert.ts'
 import { expiredLua, renewLua } from './scripts/leases.ts'
 import { listLua } from './scripts/list.ts'
 import { configureLua, getLua, infoLua, logLua, logsLua, pruneLua, queuesLua, timeLua } from './scripts/look.ts'
@@ -8,6 +8,7 @@ import { applyLua } from './scripts/settle.ts'
 
 type Name =
   | 'add'
+  | 'addOne'
   | 'insert'
   | 'append'
   | 'take'
@@ -28,6 +29,7 @@ type Name =
 /** Everything that is ever asked of the server about jobs: each runs whole or not at all. */
 export const scripts: Readonly<Record<Name, Script>> = {
   add: script('add', addLua),
+  addOne: script('add one', addOneLua),
   insert: script('insert', insertLua),
   append: script('append', appendLua),
   take: script('take', takeLua),

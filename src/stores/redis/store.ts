@@ -24,7 +24,7 @@ import type {
   WriteResult,
 } from '../../store.ts'
 import { Bells } from './bell.ts'
-import { mostInCall, toAdd } from './add.ts'
+import { type Add, mostInCall, toAdd } from './add.ts'
 import { toBatchResult, toClaim, toInsert, Writes } from './calls.ts'
 import { redisCapabilities } from './capabilities.ts'
 import { confirmed } from './confirm.ts'
@@ -273,9 +273,9 @@ export class RedisStore implements Store {
    * Rings as soon as the jobs are on their way: a claim that is sent now arrives behind them. Once more when they had to be sent again, and
    * in a cluster, whose commands may take other ways.
    */
-  async #add(batches: readonly Batch[], args: readonly string[], sent: number[]): Promise<readonly BatchResult[]> {
+  async #add(batches: readonly Batch[], { script, args }: Add, sent: number[]): Promise<readonly BatchResult[]> {
     const turn = ++this.#turn
-    const adding = this.#link.run(scripts.add, args, (connection) => sent.push(connection))
+    const adding = this.#link.run(scripts[script], args, (connection) => sent.push(connection))
     const { cluster } = this.#link.wire
     if (!cluster) this.#bells.ring('jobs')
     const given = Number(await adding)

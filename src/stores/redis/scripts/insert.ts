@@ -95,6 +95,40 @@ return number
 `
 
 /**
+ * The same for a job alone: 12 µs against 18. `ARGV`: 3 the turn expected, 4 the key, 5 the row, 6 the lane, 7 its priority, 8 `runAt`, 9 the
+ * member.
+ */
+export const addOneLua: string = `
+local ns, caller, replay = KEYS[1], ARGV[1], ARGV[2] == '1'
+local turn, key, row, lane, priority, runAt, member = unpack(ARGV, 3)
+local call, sub = redis.call, string.sub
+local id = sub(member, 18)
+
+local open = call('zscore', ns .. 'open', lane)
+if not open then call('scard', ns .. 'lanes') end
+local number = call('incr', ns .. 'seq')
+local given = string.format('%011x', number)
+if given ~= turn then row, member = given .. sub(row, 12), given .. sub(member, 12) end
+if call('setnx', key, row) == 0 then
+  return replay and 0 or redis.error_reply('JOBFERRY there is a job ' .. id .. ' already')
+end
+
+local told = redis.pcall('zadd', ns .. 'ids', '0', id)
+if type(told) == 'number' then told = redis.pcall('zadd', ns .. 'ready:' .. lane, runAt, member) end
+if type(told) ~= 'number' then
+  call('unlink', key)
+  redis.pcall('zrem', ns .. 'ids', id)
+  return told
+end
+if not open then
+  call('zadd', ns .. 'open', priority, lane)
+  call('sadd', ns .. 'lanes', lane)
+end
+call('publish', ns .. 'bell', caller .. ' jobs')
+return number
+`
+
+/**
  * Adds jobs and applies writes batch by batch, each all or none. `ARGV[3]` is now; then, for each batch: how many writes (id, rev, lease,
  * row, held), and how many jobs (place in the call, keep or refuse, id, row, held). Answers, for each batch, whether it was stored, and whom
  * its jobs met: which, id, row, held.
