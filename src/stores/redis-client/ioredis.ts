@@ -30,6 +30,12 @@ export const ioRedisOptions = {
   retryStrategy: (times: number): number => Math.min(times * 50, 1_000),
 }
 
+/**
+ * Those of the connection for a subscription, where nobody waits for answers: it is given up when the first questions have none. For calls
+ * the link sees to that, without two microseconds of timers for each.
+ */
+export const ioRedisSubscriptionOptions = { ...ioRedisOptions, socketTimeout: 5_000 }
+
 /** @param owned whether the client was made for us, and ends with us */
 export class IoRedisWire implements Wire {
   readonly cluster: boolean
