@@ -37,6 +37,10 @@ export class EnqueueSteps {
     this.#steps.push(step)
   }
 
+  get none(): boolean {
+    return this.#steps.length === 0
+  }
+
   /** Enqueues with what the steps let travel: of the same name, the later step's. */
   around<T extends { readonly id: string }>(
     entries: readonly Entry[],

@@ -26,6 +26,12 @@ export interface Store<Tx = never> {
   /** What this store can do. The core refuses, when asked, anything not listed; it never imitates it. */
   readonly capabilities: ReadonlySet<Capability>
 
+  /**
+   * Whether calls happen in the order in which they are made, also when one is made while another is under way; breaks of the connection
+   * aside. Then the next enqueues may be sent before the last have their answer. Default false.
+   */
+  readonly inOrder?: boolean
+
   /** For a guest, a store over the format of another queue: what that format decides by itself. */
   readonly rules?: Rules
   /** For a guest: why its format cannot hold a job, `undefined` if it can. Asked before any I/O, so that one bad enqueue spoils no other. */
@@ -67,7 +73,8 @@ export interface Store<Tx = never> {
    * A batch is refused, and changes nothing, when a job marked `refuse` meets a holder or when one of its writes is stale.
    * An id that is there already fails the whole call, as does a row with a fault (`core/lifecycle.ts#fault`): nothing of it is stored.
    * Within a batch, jobs come after writes and in order, so that a later job can collide with an earlier one. Rings once when anything
-   * was added; inside a caller's transaction there is nobody to ring for yet, and `listen` finds it after the commit.
+   * was added, or as soon as it is on its way, ahead of whatever is asked next; inside a caller's transaction there is nobody to ring for
+   * yet, and `listen` finds it after the commit.
    */
   insert(batches: readonly Batch[], now: Instant, tx?: Tx): Awaitable<readonly BatchResult[]>
 

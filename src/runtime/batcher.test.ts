@@ -60,6 +60,17 @@ it('takes at most a thousand on a trip', async () => {
   expect(sizes).toEqual([1_000, 1_000, 500])
 })
 
+it('lets others have a turn between the trips to a store that answers at once', async () => {
+  const order: string[] = []
+  const batcher = new Batcher<number, number>(clock, (items) => {
+    order.push(`trip of ${items.length}`)
+    if (order.length === 1) clock.soon(() => order.push('another'))
+    return items
+  })
+  await Promise.all(Array.from({ length: 1_500 }, (_, n) => batcher.add(n)))
+  expect(order).toEqual(['trip of 1000', 'another', 'trip of 500'])
+})
+
 it('fails a call that the trip has no answer for', async () => {
   const batcher = new Batcher<number, number>(clock, ([first]) => (first === undefined ? [] : [first]))
   expect(await Promise.allSettled([batcher.add(1), batcher.add(2)])).toMatchObject([
@@ -94,8 +105,57 @@ it('takes fewer of heavy ones on a trip, and one that is too heavy alone', async
       trips.push(items)
       return items
     },
-    (mebibytes) => mebibytes * mebibyte,
+    { weigh: (mebibytes) => mebibytes * mebibyte },
   )
   await Promise.all([3, 4, 2, 20, 1, 7].map((weight) => batcher.add(weight)))
   expect(trips).toEqual([[3, 4], [2], [20], [1, 7]])
+})
+
+/** A batcher of two trips, each under way until it is told to end. */
+function abreast() {
+  const trips: { readonly size: number; readonly end: () => void }[] = []
+  const batcher = new Batcher<number, number>(
+    clock,
+    async (items) => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      trips.push({ size: items.length, end: resolve })
+      await promise
+      return items
+    },
+    { abreast: true },
+  )
+  const add = (count: number): Promise<readonly number[]> =>
+    Promise.all(Array.from({ length: count }, (_, n) => batcher.add(n)))
+  return { batcher, trips, add, sizes: () => trips.map(({ size }) => size) }
+}
+
+it('parts many calls of one turn into two trips where the store keeps their order, and never makes three at a time', async () => {
+  const { batcher, trips, add, sizes } = abreast()
+  const answers = add(101)
+  await clock.settle()
+  expect(sizes()).toEqual([51, 50])
+  const more = add(60)
+  await clock.settle()
+  expect(sizes()).toEqual([51, 50])
+  trips[0]?.end()
+  await clock.settle()
+  expect(sizes()).toEqual([51, 50, 60])
+  for (const { end } of trips) end()
+  expect(await answers).toEqual(Array.from({ length: 101 }, (_, n) => n))
+  expect(await more).toHaveLength(60)
+  await batcher.idle()
+})
+
+it('sends no second trip with a few calls beside the first: they wait for its end', async () => {
+  const { trips, add, sizes } = abreast()
+  const answers = [add(3)]
+  await clock.settle()
+  answers.push(add(20))
+  await clock.settle()
+  expect(sizes()).toEqual([3])
+  trips[0]?.end()
+  await clock.settle()
+  expect(sizes()).toEqual([3, 20])
+  trips[1]?.end()
+  await Promise.all(answers)
 })

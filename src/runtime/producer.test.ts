@@ -164,6 +164,20 @@ describe.each(sources)('a producer on the %s store', (source) => {
       expect(most).toBe(1)
     })
 
+    it('asks a far store in the very turn of a bell, so that the question is behind the enqueue that rang; a near one in the next', async () => {
+      await using sim = await simulate(source)
+      sim.jobs.work([quick])
+      await sim.clock.settle()
+      const before = sim.count('claim')
+      let asked = 0
+      const end = await sim.store.listen(() => (asked = sim.count('claim') - before)) // hears it after the worker
+      await sim.jobs.enqueue(quick, 'x')
+      end()
+      expect(asked).toBe(source === 'slow' ? 1 : 0)
+      await sim.clock.settle()
+      expect(sim.of('completed')).toHaveLength(1)
+    })
+
     it('takes none ahead of runs that last', async () => {
       await using sim = await simulate(source)
       const work = quick.handle(() => new Promise<void>((resolve) => void sim.clock.after(50, resolve)))

@@ -100,10 +100,11 @@ export class Producer {
     this.ring()
   }
 
-  /** There may be something to claim. */
+  /** There may be something to claim. A far store is asked at once: an enqueue of this process may be on its way there just now. */
   ring(): void {
     this.#rung = true
-    this.#plan()
+    if (this.#overlaps && this.#claiming && !this.#planned) void this.#exchange()
+    else this.#plan()
   }
 
   /** Claims nothing more, and gives back what has not been started. Runs go on. */

@@ -83,7 +83,7 @@ describe('the keys of a store', () => {
     await store.prune(T + 1e9, 100)
     await store.claim({ tasks: undefined, limit: 1, lease: 'last', until: T + 1, now: T })
     const left = (await redis.ask('keys', '*')).split('\n').toSorted()
-    expect(left).toEqual(['{a}:lanes', '{a}:leases', '{a}:lines', '{a}:seq', '{a}:version'])
+    expect(left).toEqual(['{a}:lanes', '{a}:leases', '{a}:lines', '{a}:open', '{a}:seq', '{a}:version'])
   })
 })
 

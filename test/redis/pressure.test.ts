@@ -172,6 +172,7 @@ describe('a foreign value under one of our keys', () => {
 
 const calls: readonly ((store: RedisStore, active: Job, plain: Job) => Promise<unknown>)[] = [
   async (store) => await offer(store, [aJob()]),
+  async (store) => await offer(store, [aJob(), aJob({ task: 'call' })]),
   async (store) => await offer(store, [aJob({ unique: held('c') })]),
   async (store, active) => await store.apply([succeed(active)], T),
   async (store, _active, plain) => await store.apply([{ before: plain, after: undefined }], T),

@@ -1,6 +1,6 @@
 import { UsageError } from '../../core/errors.ts'
 import { show } from '../../core/expect.ts'
-import { IoRedisWire, type IoRedisHandle, ioRedisOptions } from './ioredis.ts'
+import { IoRedisWire, type IoRedisHandle, ioRedisOptions, ioRedisSubscriptionOptions } from './ioredis.ts'
 import {
   NodeRedisClusterWire,
   type NodeRedisClusterHandle,
@@ -48,20 +48,17 @@ async function viaIoRedis(url: string): Promise<Wire> {
   const { Redis, Cluster } = await import('ioredis')
   const place = toPlace(url)
   if (!place.cluster) {
-    const make = (): IoRedisHandle => new Redis(url, ioRedisOptions)
-    return new IoRedisWire(make(), make, true)
+    return new IoRedisWire(new Redis(url, ioRedisOptions), () => new Redis(url, ioRedisSubscriptionOptions), true)
   }
-  const { lazyConnect, enableOfflineQueue, ...redisOptions } = ioRedisOptions
-  const options = { ...redisOptions, ...place.account, ...(place.tls ? { tls: {} } : {}) }
-  const make = (): IoRedisHandle =>
+  const make = ({ lazyConnect, enableOfflineQueue, ...options }: typeof ioRedisOptions): IoRedisHandle =>
     new Cluster([...place.nodes], {
       lazyConnect,
       enableOfflineQueue,
-      redisOptions: options,
+      redisOptions: { ...options, ...place.account, ...(place.tls ? { tls: {} } : {}) },
       clusterRetryStrategy: ioRedisOptions.retryStrategy,
       retryDelayOnFailover: 0, // otherwise it sends again by itself what broke
     })
-  return new IoRedisWire(make(), make, true)
+  return new IoRedisWire(make(ioRedisOptions), () => make(ioRedisSubscriptionOptions), true)
 }
 
 async function viaNodeRedis(url: string): Promise<Wire> {
@@ -128,7 +125,7 @@ interface Copyable extends IoRedisHandle {
 function copyOf(client: Copyable): IoRedisHandle {
   return client.isCluster === true
     ? client.duplicate(undefined, { lazyConnect: true, enableOfflineQueue: false })
-    : client.duplicate(ioRedisOptions)
+    : client.duplicate(ioRedisSubscriptionOptions)
 }
 
 function isIoRedis(client: RedisHandle): client is Copyable {

@@ -26,10 +26,18 @@ export const ioRedisOptions = {
   maxRetriesPerRequest: 0,
   enableOfflineQueue: false,
   connectTimeout: 5_000,
-  socketTimeout: 5_000, // without an answer, also to the first questions of a new connection
   disconnectTimeout: 100, // a silent server does not say goodbye
   keepAlive: 5_000,
   retryStrategy: (times: number): number => Math.min(times * 50, 1_000),
+}
+
+/**
+ * Those of the connection for a subscription, where nobody waits for answers: it is given up when the first questions have none. For calls
+ * the link sees to that, without two microseconds of timers for each.
+ */
+export const ioRedisSubscriptionOptions: typeof ioRedisOptions & { readonly socketTimeout: number } = {
+  ...ioRedisOptions,
+  socketTimeout: 5_000,
 }
 
 /** @param owned whether the client was made for us, and ends with us */

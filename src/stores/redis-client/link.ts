@@ -7,6 +7,13 @@ import type { Argument, Wire } from './wire.ts'
 const firstWaitMs = 10
 const longestWaitMs = 500
 
+/** One call that was sent. */
+interface Call {
+  /** By the process' own clock. */
+  readonly sentAt: number
+  readonly reject: (error: StoreError) => void
+}
+
 /**
  * Calls scripts, through breaks of the connection.
  *
@@ -24,6 +31,9 @@ export class Link {
   /** When the connection last gave an answer, or was given up, by the process' own clock. */
   #answeredAt = performance.now()
   readonly #waits = new Set<() => void>()
+  /** What has no answer yet, the earliest first. */
+  readonly #calls = new Set<Call>()
+  #watching: NodeJS.Timeout | undefined
 
   /**
    * @param caller tells this store from others in the bells it rings
@@ -37,17 +47,21 @@ export class Link {
     this.#bytes = bytes
   }
 
-  /** @param noting told, for each attempt, on which connection it is made */
+  /**
+   * The first attempt is on its way when this returns.
+   * @param noting told, for each time it is sent, on which connection
+   */
   async run(script: Script, args: readonly Argument[], noting?: (connection: number) => void): Promise<unknown> {
-    const call = (replay: boolean): Argument[] => [this.#caller, replay ? '1' : '0', ...args]
     return await this.#persist(async (replay) => {
       noting?.(this.wire.connections)
+      const call = [script.digest, '1', this.namespace, this.#caller, replay ? '1' : '0', ...args]
       try {
-        return await this.#send('EVALSHA', [script.digest, '1', this.namespace, ...call(replay)])
+        return await this.#send('EVALSHA', call)
       } catch (error) {
         if (troubleOf(error) !== 'unknown script') throw error
         // A restarted or flushed server, or a replica that took over: it learns the script with the call.
-        return await this.#send('EVAL', [script.text, '1', this.namespace, ...call(replay)])
+        noting?.(this.wire.connections)
+        return await this.#send('EVAL', [script.text, ...call.slice(1)])
       }
     })
   }
@@ -70,6 +84,7 @@ export class Link {
   /** Ends all waiting. */
   close(): void {
     this.#closed = true
+    if (this.#calls.size === 0) clearTimeout(this.#watching)
     for (const wake of this.#waits) wake()
   }
 
@@ -96,23 +111,44 @@ export class Link {
     }
   }
 
-  async #send(command: string, args: Argument[]): Promise<unknown> {
+  #send(command: string, args: Argument[]): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const call: Call = { sentAt: performance.now(), reject }
+      this.#calls.add(call)
+      this.#watch()
+      this.wire.send(this.namespace, command, args, this.#bytes).then(
+        (answer) => {
+          this.#calls.delete(call)
+          this.#answeredAt = performance.now()
+          resolve(answer)
+        },
+        (error: unknown) => {
+          this.#calls.delete(call)
+          if (troubleOf(error) !== 'broken') this.#answeredAt = performance.now()
+          reject(error)
+        },
+      )
+    })
+  }
+
+  /** One timer for all calls, while there are any: to set and to call off one for each takes longer than to send it. */
+  #watch(): void {
+    this.#watching ??= setTimeout(() => {
+      this.#watching = undefined
+      this.#endSilent()
+      if (this.#calls.size > 0) this.#watch()
+    }, this.#timeoutMs / 16)
+  }
+
+  /** Gives up the calls that have had no answer for half of the time, the earliest first. */
+  #endSilent(): void {
     const ms = this.#timeoutMs / 2
-    const { promise, reject } = Promise.withResolvers<never>()
-    const sentAt = performance.now()
-    const timer = setTimeout(() => {
-      reject(new StoreError(`Redis has not answered for ${ms} ms`, { retryable: true }))
-      if (this.#answeredAt <= sentAt) this.#giveUp()
-    }, ms)
-    try {
-      const answer = await Promise.race([this.wire.send(this.namespace, command, args, this.#bytes), promise])
-      this.#answeredAt = performance.now()
-      return answer
-    } catch (error) {
-      if (troubleOf(error) !== 'broken') this.#answeredAt = performance.now()
-      throw error
-    } finally {
-      clearTimeout(timer)
+    const latest = performance.now() - ms
+    for (const call of this.#calls) {
+      if (call.sentAt > latest) return
+      this.#calls.delete(call)
+      call.reject(new StoreError(`Redis has not answered for ${ms} ms`, { retryable: true }))
+      if (this.#answeredAt <= call.sentAt) this.#giveUp()
     }
   }
 

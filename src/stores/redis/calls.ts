@@ -1,13 +1,11 @@
 import { finished, type Job } from '../../core/job.ts'
 import type { Write } from '../../core/lifecycle.ts'
 import type { Batch, BatchResult, ClaimRequest, WriteResult } from '../../store.ts'
+import { toPlace } from './add.ts'
 import { escape, toHeld, toJob, toLane, toList, toRev, toRow, toText } from './row.ts'
 
 /** The most jobs of one lane and revision in one group of removals: Lua's stack holds no more arguments. */
 const mostInGroup = 2_000
-
-/** How many jobs one call may add: five hex digits number them. */
-export const mostInCall = 0x10_00_00
 
 /** Ends of runs that share a lane, a revision, a lease and a fate: `-` for removed, or where they are kept. */
 interface Ends {
@@ -81,37 +79,6 @@ export class Writes {
     }
     return results
   }
-}
-
-/** The jobs of all batches as `addLua` takes them; `undefined` if something could be in their way. */
-export function toAdd(batches: readonly Batch[]): readonly string[] | undefined {
-  const args: string[] = []
-  let lane: string | undefined
-  let countAt = 0
-  let count = 0
-  let place = 0
-  for (const { jobs, writes } of batches) {
-    if (writes !== undefined && writes.length > 0) return undefined
-    for (const { job } of jobs) {
-      if (job.state !== 'pending' || job.unique !== undefined || job.parent !== undefined) return undefined
-      const own = toLane(job)
-      if (own !== lane) {
-        if (lane !== undefined) args[countAt] = String(count)
-        lane = own
-        count = 0
-        countAt = args.push(lane, String(job.priority), '') - 1
-      }
-      args.push(
-        `${toPlace(place++)}${job.concurrencyKey === undefined ? '-' : 'k'}${job.id}`,
-        job.id,
-        String(job.runAt),
-        toRow(job),
-      )
-      count++
-    }
-  }
-  if (lane !== undefined) args[countAt] = String(count)
-  return args
 }
 
 /** The batches as `insertLua` takes them. */
@@ -190,8 +157,4 @@ function idsTwice(writes: readonly Write[]): ReadonlySet<string> {
     else seen.add(before.id)
   }
   return twice
-}
-
-function toPlace(place: number): string {
-  return place.toString(16).padStart(5, '0')
 }

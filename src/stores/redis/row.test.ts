@@ -49,6 +49,15 @@ describe('a row', () => {
     )
   })
 
+  it('holds a job that says nothing seldom as it is, too', () => {
+    fc.assert(
+      fc.property(name, name, fc.integer(), fc.oneof(text, fc.uint8Array()), (task, queue, priority, payload) => {
+        const one = aJob({ task, queue, priority, payload, createdAt: T - 1 })
+        expect(fromRow(one.id, turn + toRow(one))).toEqual(one)
+      }),
+    )
+  })
+
   it('of a waiting job, with what a claim has noted, is what the core makes of it', () => {
     fc.assert(
       fc.property(job, name, (one, lease) => {

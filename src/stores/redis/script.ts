@@ -1,6 +1,6 @@
 import { type Script, script } from '../redis-client/script.ts'
-import { claimLua } from './scripts/claim.ts'
-import { addLua, appendLua, insertLua } from './scripts/insert.ts'
+import { claimLua, takeLua } from './scripts/claim.ts'
+import { addLua, addOneLua, appendLua, insertLua } from './scripts/insert.ts'
 import { expiredLua, renewLua } from './scripts/leases.ts'
 import { listLua } from './scripts/list.ts'
 import { configureLua, getLua, infoLua, logLua, logsLua, pruneLua, queuesLua, timeLua } from './scripts/look.ts'
@@ -9,8 +9,10 @@ import { applyLua } from './scripts/settle.ts'
 
 type Name =
   | 'add'
+  | 'addOne'
   | 'insert'
   | 'append'
+  | 'take'
   | 'claim'
   | 'apply'
   | 'renew'
@@ -30,8 +32,10 @@ type Name =
 /** Everything that is ever asked of the server about jobs: each runs whole or not at all. */
 export const scripts: Readonly<Record<Name, Script>> = {
   add: script('add', addLua),
+  addOne: script('add one', addOneLua),
   insert: script('insert', insertLua),
   append: script('append', appendLua),
+  take: script('take', takeLua),
   claim: script('claim', claimLua),
   apply: script('apply', applyLua),
   renew: script('renew', renewLua),

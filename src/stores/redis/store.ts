@@ -25,7 +25,8 @@ import type {
   WriteResult,
 } from '../../store.ts'
 import { Bells } from './bell.ts'
-import { mostInCall, toAdd, toBatchResult, toClaim, toInsert, Writes } from './calls.ts'
+import { type Add, mostInCall, toAdd } from './add.ts'
+import { toBatchResult, toClaim, toInsert, Writes } from './calls.ts'
 import { redisCapabilities } from './capabilities.ts'
 import { confirmed } from './confirm.ts'
 import { toWire } from '../redis-client/connect.ts'
@@ -65,11 +66,17 @@ const mostLogged = 1_000
 export class RedisStore implements Store {
   readonly name = 'redis'
   readonly capabilities: ReadonlySet<Capability> = redisCapabilities
+  /** All goes over one connection. */
+  readonly inOrder = true
   readonly settings: RedisSettings
   readonly #link: Link
   readonly #bells: Bells
   /** The seq of jobs that were claimed here. */
   readonly #turns = new WeakMap<Job, string>()
+  /** What the keys of rows begin with. */
+  readonly #rows: string
+  /** The number of the last call that added jobs, as far as is known here. */
+  #turn = 0
   #closed = false
 
   /** Use `RedisStore.open`: it loads the client library, and connects. */
@@ -77,6 +84,7 @@ export class RedisStore implements Store {
     this.settings = settings
     const caller = randomBytes(9).toString('base64url')
     const namespace = `{${settings.namespace}}:`
+    this.#rows = `${wire.keyPrefix}${namespace}job:`
     this.#link = new Link(wire, namespace, caller, settings.timeoutMs)
     this.#bells = new Bells(wire, `${wire.keyPrefix}${namespace}bell`, caller, settings.timeoutMs)
   }
@@ -111,18 +119,22 @@ export class RedisStore implements Store {
 
   async insert(batches: readonly Batch[], now: Instant): Promise<readonly BatchResult[]> {
     this.#expectOpen()
-    const jobs = batches.flatMap((batch) => batch.jobs.map((entry) => entry.job))
+    const jobs: Job[] = []
+    let writes = 0
+    for (const batch of batches) {
+      for (const { job } of batch.jobs) jobs.push(job)
+      if (batch.writes === undefined) continue
+      expectFaultless(rowsOf(batch.writes))
+      writes += batch.writes.length
+    }
     expectFaultless(jobs)
-    expectFaultless(batches.flatMap(({ writes = [] }) => rowsOf(writes)))
     expectFresh(jobs)
-    if (batches.every((batch) => batch.jobs.length === 0 && (batch.writes ?? []).length === 0))
-      return batches.map(() => allAdded)
-    const add = toAdd(batches)
-    let connection = 0
-    const noting = (number: number): void => void (connection = number)
+    if (jobs.length === 0 && writes === 0) return batches.map(() => allAdded)
+    const add = toAdd(batches, this.#rows, this.#turn + 1)
+    const sent: number[] = []
     const results =
-      add === undefined ? await this.#insertCarefully(batches, now, noting) : await this.#add(batches, add, noting)
-    if (this.settings.confirm !== undefined) await confirmed(this.#link, this.settings.confirm, connection)
+      add === undefined ? await this.#insertCarefully(batches, now, sent) : await this.#add(batches, add, sent)
+    if (this.settings.confirm !== undefined) await confirmed(this.#link, this.settings.confirm, sent.at(-1) ?? 0)
     return results
   }
 
@@ -140,10 +152,11 @@ export class RedisStore implements Store {
     const writes = new Writes(settle, this.#turns)
     const jobs: Job[] = []
     let asked = request
-    let args = writes.args
+    let args: readonly string[] = settle.length === 0 ? nothingToSettle : writes.args
     let settled: readonly WriteResult[] = []
     for (;;) {
-      const answer = toList(await this.#link.run(scripts.claim, [...toClaim(asked), ...args]))
+      const script = args === nothingToSettle ? scripts.take : scripts.claim
+      const answer = toList(await this.#link.run(script, [...toClaim(asked), ...args]))
       this.#ring(answer[0])
       if (args === writes.args) settled = writes.results(answer[1])
       const taken = toList(answer[2])
@@ -282,22 +295,24 @@ export class RedisStore implements Store {
     return (seconds ?? 0) * 1_000 + Math.floor((microseconds ?? 0) / 1_000)
   }
 
-  async #add(
-    batches: readonly Batch[],
-    args: readonly string[],
-    noting: (connection: number) => void,
-  ): Promise<readonly BatchResult[]> {
-    await this.#link.run(scripts.add, args, noting)
-    this.#bells.ring('jobs')
+  /**
+   * Rings as soon as the jobs are on their way: a claim that is sent now arrives behind them. Once more when they had to be sent again, and
+   * in a cluster, whose commands may take other ways.
+   */
+  async #add(batches: readonly Batch[], { script, args }: Add, sent: number[]): Promise<readonly BatchResult[]> {
+    const turn = ++this.#turn
+    const adding = this.#link.run(scripts[script], args, (connection) => sent.push(connection))
+    const { cluster } = this.#link.wire
+    if (!cluster) this.#bells.ring('jobs')
+    const given = Number(await adding)
+    if (given !== turn) this.#turn = given // others have added in the meantime, or the server has begun anew
+    if (cluster || sent.length > 1) this.#bells.ring('jobs')
     return batches.map(() => allAdded)
   }
 
-  async #insertCarefully(
-    batches: readonly Batch[],
-    now: Instant,
-    noting: (connection: number) => void,
-  ): Promise<readonly BatchResult[]> {
-    const [bells, results] = toList(await this.#link.run(scripts.insert, [String(now), ...toInsert(batches)], noting))
+  async #insertCarefully(batches: readonly Batch[], now: Instant, sent: number[]): Promise<readonly BatchResult[]> {
+    const args = [String(now), ...toInsert(batches)]
+    const [bells, results] = toList(await this.#link.run(scripts.insert, args, (connection) => sent.push(connection)))
     this.#ring(bells)
     return toList(results).map(toBatchResult)
   }
@@ -314,7 +329,7 @@ export class RedisStore implements Store {
 }
 
 const allAdded: BatchResult = { ok: true, holders: [] }
-const nothingToSettle = ['0', '0']
+const nothingToSettle: readonly string[] = []
 
 function rowsOf(writes: readonly Write[]): readonly Job[] {
   return writes.flatMap(({ after }) => after ?? [])
@@ -323,7 +338,7 @@ function rowsOf(writes: readonly Write[]): readonly Job[] {
 function expectFresh(jobs: readonly Job[]): void {
   if (jobs.length > mostInCall)
     throw new UsageError(`Expected at most ${mostInCall} jobs to be added in one call, got ${jobs.length}`)
-  if (jobs.length < 2) return
+  if (jobs.every(({ id }, i) => i === 0 || id > (jobs[i - 1]?.id ?? ''))) return // as they come from one maker
   const ids = new Set<string>()
   for (const { id } of jobs) {
     if (ids.has(id)) throw new StoreError(`There is a job ${id} already`, { retryable: false })

@@ -10,7 +10,7 @@ import { taped } from './tape.ts'
 const known: ReadonlyMap<string, Script> = new Map(Object.values(scripts).map((script) => [script.digest, script]))
 
 /** The scripts that change jobs. */
-const changing: ReadonlySet<string> = new Set(['add', 'insert', 'claim', 'apply', 'renew'])
+const changing: ReadonlySet<string> = new Set(['add', 'add one', 'insert', 'take', 'claim', 'apply', 'renew'])
 
 /** A wire whose scripts write the tape as they go, with failpoints around each that changes something. */
 export class WatchedWire implements Wire {

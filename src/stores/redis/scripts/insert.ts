@@ -2,73 +2,130 @@ import { frameLua } from './frame.ts'
 import { rowsLua } from './rows.ts'
 
 /**
- * Adds jobs that nothing can be in the way of: no unique key to hold, no writes. From `ARGV[3]` on, in order: runs of jobs of one lane
- * (lane, its priority, how many, then for each: its place in the call (5 hex digits), its mark and id in one; its id; `runAt`; its row).
+ * Adds jobs that nothing can be in the way of: no unique key to hold, no writes. `ARGV`: 3 the turn that the caller expects to be next, in
+ * eleven hex digits, 4 how many jobs; of each its key and its row, with that turn before it; then for each lane: its name, its
+ * priority, how many, when they are due, and their members (turn and place, mark, id) — or an empty text if they are not all due at one time,
+ * and then `runAt` and member of each. Answers with the turn they were given.
  *
- * All are added by one command that does nothing if one of the ids is there already.
+ * All are added by one command that does nothing if one of the ids is there already. A caller who has the server to himself knows his turn,
+ * and then keys, rows and members go from his call to the commands as they are: to put together others costs 0.6 of 3.8 µs a job.
  */
 export const addLua: string = `
-local ns, caller, replay = KEYS[1], ARGV[1], ARGV[2] == '1'
+local ns, caller, replay, n = KEYS[1], ARGV[1], ARGV[2] == '1', tonumber(ARGV[4])
 local call, sub = redis.call, string.sub
+local lanesAt = 5 + 2 * n
 
--- Raises, before anything is written, if one of our keys holds what is not ours. A lane that is open is known by all.
-local lanes, opened, names, at = {}, {}, {}, 3
+-- Lanes that are not open yet. Raises, before anything is written, if what is to be written at the end holds what is not ours.
+local at, opened = lanesAt, nil
 while ARGV[at] do
-  local lane = ARGV[at]
-  if not lanes[lane] then
-    lanes[lane] = {}
-    call('zcard', ns .. 'ready:' .. lane)
-    if not call('zscore', ns .. 'open', lane) then
-      opened[#opened + 1] = ARGV[at + 1]
-      opened[#opened + 1] = lane
-      names[#names + 1] = lane
+  if not call('zscore', ns .. 'open', ARGV[at]) then
+    if not opened then
       call('scard', ns .. 'lanes')
+      opened = {}
     end
+    opened[#opened + 1] = at
   end
-  at = at + 3 + 4 * ARGV[at + 2]
+  at = at + 4 + (ARGV[at + 3] == '' and 2 or 1) * ARGV[at + 2]
 end
-call('zcard', ns .. 'ids')
 
-local turn = string.format('%011x', call('incr', ns .. 'seq')) -- a full server refuses it, and then nothing has been changed
-local texts, ids, n = {}, {}, 0
-at = 3
-while ARGV[at] do
-  local members = lanes[ARGV[at]]
-  local last = at + 2 + 4 * ARGV[at + 2]
-  local m = #members
-  for i = at + 3, last, 4 do
-    local tail, id = ARGV[i], ARGV[i + 1]
-    members[m + 1], members[m + 2] = ARGV[i + 2], turn .. tail
-    m = m + 2
-    texts[n + 1], texts[n + 2] = ns .. 'job:' .. id, turn .. sub(tail, 1, 5) .. ARGV[i + 3]
-    ids[n + 1], ids[n + 2] = '0', id
-    n = n + 2
+local number = call('incr', ns .. 'seq') -- a full server refuses it, and then nothing has been changed
+local turn, rows, rowsAt = string.format('%011x', number), ARGV, 4
+local known = turn == ARGV[3]
+if not known then
+  rows, rowsAt = {}, 0
+  for i = 1, 2 * n, 2 do rows[i], rows[i + 1] = ARGV[i + 4], turn .. sub(ARGV[i + 5], 12) end
+end
+
+local function some(name, key, args, from, to)
+  for i = from, to, 6000 do
+    if key then call(name, key, unpack(args, i, math.min(i + 5999, to)))
+    else call(name, unpack(args, i, math.min(i + 5999, to))) end
   end
-  at = last + 1
 end
 
 local free = true
-if n <= 6000 then
-  free = call('msetnx', unpack(texts)) == 1
+if n <= 3000 then
+  free = call('msetnx', unpack(rows, rowsAt + 1, rowsAt + 2 * n)) == 1
 else
-  for i = 1, n, 2 do free = free and call('exists', texts[i]) == 0 end
-  if free then for i = 1, n, 6000 do call('mset', unpack(texts, i, math.min(i + 5999, n))) end end
+  for i = 5, lanesAt - 1, 2 do free = free and call('exists', ARGV[i]) == 0 end
+  if free then some('mset', nil, rows, rowsAt + 1, rowsAt + 2 * n) end
 end
 if not free then
   if replay then return 0 end -- they were added the first time
-  for i = 2, n, 2 do
-    if call('exists', texts[i - 1]) == 1 then return redis.error_reply('JOBFERRY there is a job ' .. ids[i] .. ' already') end
+  for i = 5, lanesAt - 1, 2 do
+    if call('exists', ARGV[i]) == 1 then return redis.error_reply('JOBFERRY there is a job ' .. sub(ARGV[i], #ns + 5) .. ' already') end
   end
 end
 
-for i = 1, n, 6000 do call('zadd', ns .. 'ids', unpack(ids, i, math.min(i + 5999, n))) end
-for lane, members in pairs(lanes) do
-  for i = 1, #members, 6000 do call('zadd', ns .. 'ready:' .. lane, unpack(members, i, math.min(i + 5999, #members))) end
+local ids, ready, k = {}, {}, 0
+at = lanesAt
+while ARGV[at] do
+  local m, runAt, members, j = tonumber(ARGV[at + 2]), ARGV[at + 3], {}, 0
+  local step = runAt == '' and 2 or 1
+  local last = at + 3 + step * m
+  for i = at + 3 + step, last, step do
+    local member = ARGV[i]
+    if not known then member = turn .. sub(member, 12) end
+    members[j + 1], members[j + 2] = step == 1 and runAt or ARGV[i - 1], member
+    ids[k + 1], ids[k + 2] = '0', sub(member, 18)
+    j, k = j + 2, k + 2
+  end
+  ready[ARGV[at]] = members
+  at = last + 1
 end
-for i = 1, #opened, 6000 do call('zadd', ns .. 'open', unpack(opened, i, math.min(i + 5999, #opened))) end
-for i = 1, #names, 6000 do call('sadd', ns .. 'lanes', unpack(names, i, math.min(i + 5999, #names))) end
+-- One of our keys holds what is not ours: what was written is taken back. Dearer than to look beforehand, but only then.
+local ok, told = pcall(function()
+  some('zadd', ns .. 'ids', ids, 1, k)
+  for lane, members in pairs(ready) do some('zadd', ns .. 'ready:' .. lane, members, 1, #members) end
+end)
+if not ok then
+  for i = 5, lanesAt - 1, 2 do call('unlink', ARGV[i]) end
+  for i = 2, k, 2 do redis.pcall('zrem', ns .. 'ids', ids[i]) end
+  for lane, members in pairs(ready) do
+    for i = 2, #members, 2 do redis.pcall('zrem', ns .. 'ready:' .. lane, members[i]) end
+  end
+  error(told, 0)
+end
+if opened then for _, i in ipairs(opened) do
+  call('zadd', ns .. 'open', ARGV[i + 1], ARGV[i])
+  call('sadd', ns .. 'lanes', ARGV[i])
+end end
 call('publish', ns .. 'bell', caller .. ' jobs')
-return 1
+return number
+`
+
+/**
+ * The same for a job alone: 12 µs against 18. `ARGV`: 3 the turn expected, 4 the key, 5 the row, 6 the lane, 7 its priority, 8 `runAt`, 9 the
+ * member.
+ */
+export const addOneLua: string = `
+local ns, caller, replay = KEYS[1], ARGV[1], ARGV[2] == '1'
+local turn, key, row, lane, priority, runAt, member = unpack(ARGV, 3)
+local call, sub = redis.call, string.sub
+local id = sub(member, 18)
+
+local open = call('zscore', ns .. 'open', lane)
+if not open then call('scard', ns .. 'lanes') end
+local number = call('incr', ns .. 'seq')
+local given = string.format('%011x', number)
+if given ~= turn then row, member = given .. sub(row, 12), given .. sub(member, 12) end
+if call('setnx', key, row) == 0 then
+  return replay and 0 or redis.error_reply('JOBFERRY there is a job ' .. id .. ' already')
+end
+
+local told = redis.pcall('zadd', ns .. 'ids', '0', id)
+if type(told) == 'number' then told = redis.pcall('zadd', ns .. 'ready:' .. lane, runAt, member) end
+if type(told) ~= 'number' then
+  call('unlink', key)
+  redis.pcall('zrem', ns .. 'ids', id)
+  return told
+end
+if not open then
+  call('zadd', ns .. 'open', priority, lane)
+  call('sadd', ns .. 'lanes', lane)
+end
+call('publish', ns .. 'bell', caller .. ' jobs')
+return number
 `
 
 /**

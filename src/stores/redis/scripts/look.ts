@@ -34,13 +34,15 @@ end
 return { call('hgetall', ns .. 'settings'), lanes }
 `
 
-/** Changes settings of the queue `ARGV[3]`: paused, concurrency, priority, each `~` to be kept. */
+/** Changes settings of the queue `ARGV[3]`: paused, concurrency, priority, each `~` to be kept. A `!` before all open lanes says that there are any. */
 export const configureLua: string = `
 local ns, call = KEYS[1], redis.call
 local old = { string.match(call('hget', ns .. 'settings', ARGV[3]) or '0::0', '^(%d):(%d*):(%-?%d+)$') }
 for i = 1, 3 do if ARGV[3 + i] ~= '~' then old[i] = ARGV[3 + i] end end
+call('zcard', ns .. 'open')
 call('unlink', ns)
 call('hset', ns .. 'settings', ARGV[3], old[1] .. ':' .. old[2] .. ':' .. old[3])
+call('zadd', ns .. 'open', '-inf', '!')
 call('publish', ns .. 'bell', ARGV[1] .. ' control')
 call('publish', ns .. 'bell', ARGV[1] .. ' jobs')
 return 3

@@ -13,12 +13,13 @@ export const settleLua: string = `
 local running = {}
 
 local function settle(from)
+  if ARGV[from] == '0' and ARGV[from + 1] == '0' then return {} end
   -- Raises, before anything is written by this or by the claim behind it, if one of our keys holds what is not ours.
   call('zcard', ns .. 'ids')
   call('zcard', ns .. 'leases')
   call('hlen', ns .. 'running')
   call('hlen', ns .. 'held')
-
+  call('unlink', ns) -- a full server must still drain: once a script has written, it may go on writing
   local refused, groups, index, at = {}, {}, 0, from + 1
   local function refuse(id)
     local row = rowsOf().get(id)
@@ -103,7 +104,6 @@ end
 
 /** Stores what has been decided. Begins with a command that a full server takes, so that it may free and move what it likes. */
 export const applyLua: string = `${frameLua}${rowsLua}${settleLua}
-call('unlink', ns)
 local refused = settle(3)
 for lane, by in pairs(running) do count('running', lane, by) end
 return { ring(), refused }
