@@ -25,10 +25,10 @@ export const stateNumbers: Readonly<Record<State, number>> = {
 export function taped(text: string, { who, epoch, plan }: Part, call: Call): string {
   return `
 local real, group = redis, nil
-local noting = { set = 1, mset = 1, msetnx = 1, del = 1, unlink = 1, hset = 1, hdel = 1 }
+local noting = { set = 1, setnx = 1, mset = 1, msetnx = 1, del = 1, unlink = 1, hset = 1, hdel = 1 }
 local function noted(how, name, ...)
   local answer = real[how](name, ...)
-  if not noting[name] or (name == 'msetnx' and answer == 0) then return answer end
+  if not noting[name] or ((name == 'msetnx' or name == 'setnx') and answer == 0) then return answer end
   group = group or real.call('incr', '${tapeKey}:groups')
   local time = real.call('time')
   local now = ${epoch} + math.floor((time[1] * 1000 + math.floor(time[2] / 1000) - ${epoch}) * ${speedFor(plan.leaseMs)})
@@ -85,7 +85,7 @@ function* touched(name: string, args: readonly string[]): Generator<readonly [st
   if (name === 'hset' && key === `${ns}held`)
     for (let i = 0; i < rest.length; i += 2) yield [rest[i] ?? '', { held: rest[i + 1] ?? '' }]
   else if (name === 'hdel' && key === `${ns}held`) for (const id of rest) yield [id, { held: '' }]
-  else if (name === 'set' || name === 'mset' || name === 'msetnx') {
+  else if (name === 'set' || name === 'setnx' || name === 'mset' || name === 'msetnx') {
     for (let i = 0; i < args.length; i += 2) {
       const id = idOf(args[i])
       if (id !== undefined) yield [id, { row: args[i + 1] ?? '' }]
