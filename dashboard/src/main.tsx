@@ -1,2 +1,9 @@
 import { render } from 'preact'
-render(<p>jobferry</p>, document.getElementById('page') ?? document.body)
+
+import './css/index.css'
+import { App } from './app.tsx'
+import { readSession } from './session.ts'
+
+const page = document.getElementById('page')
+if (page !== null) render(<App />, page)
+void readSession()

@@ -1,0 +1,121 @@
+import type { Changed, Operation, Overview } from '../../src/dashboard/shapes.ts'
+import { Cell } from './cell.ts'
+import { correctClock } from './clock.ts'
+import { noteOperation } from './operations.ts'
+import { readSession } from './session.ts'
+import { ask, messageOf } from './wire.ts'
+
+/**
+ * Whether what is shown is what is. `live`: the server says when something changes · `polled`: its events do not come through, so it is
+ * asked every few seconds · `lost`: it does not answer.
+ */
+export type Connection = 'connecting' | 'live' | 'polled' | 'lost'
+
+export const connection = new Cell<Connection>('connecting')
+/** When it was last heard of, by our own clock. */
+export const heardAt = new Cell(Date.now())
+export const overview = new Cell<Overview | undefined>(undefined)
+/** Why the overview could not be read, while there is none at all. */
+export const overviewError = new Cell<string | undefined>(undefined)
+/** Grows when something else that is shown may have changed. */
+export const changes = new Cell(0)
+
+const retryMs = 3_000
+const pollMs = 5_000
+let source: EventSource | undefined
+let retry: ReturnType<typeof setTimeout> | undefined
+let poll: ReturnType<typeof setInterval> | undefined
+
+/** Listens to the server from now on, and goes on trying when it is away. A second call does nothing. */
+export function watch(): void {
+  if (source !== undefined) return
+  connect()
+  poll ??= setInterval(() => void askInstead(), pollMs)
+}
+
+/** Stops listening: nobody is signed in. */
+export function unwatch(): void {
+  source?.close()
+  source = undefined
+  clearTimeout(retry)
+  clearInterval(poll)
+  poll = undefined
+  connection.set('connecting')
+  overview.set(undefined)
+}
+
+function connect(): void {
+  clearTimeout(retry)
+  source?.close()
+  const mine = new EventSource('api/events')
+  source = mine
+  mine.addEventListener('open', heard)
+  mine.addEventListener('overview', (event) => {
+    heard()
+    noteOverview(parse<Overview>(event))
+  })
+  mine.addEventListener('change', (event) => {
+    heard()
+    correctClock(parse<Changed>(event).at)
+    changes.set(changes.value + 1)
+  })
+  mine.addEventListener('operation', (event) => {
+    heard()
+    noteOperation(parse<Operation>(event))
+  })
+  mine.addEventListener('end', () => lose(mine))
+  mine.addEventListener('error', () => lose(mine))
+}
+
+function heard(): void {
+  const was = connection.value
+  heardAt.set(Date.now())
+  connection.set('live')
+  if (was === 'lost' || was === 'polled') changes.set(changes.value + 1) // whatever was missed meanwhile
+}
+
+/** The browser's own attempts end when a proxy answers in our stead, so ours do the trying. */
+function lose(mine: EventSource): void {
+  if (mine !== source) return
+  mine.close()
+  if (connection.value !== 'polled') connection.set('lost')
+  clearTimeout(retry)
+  retry = setTimeout(() => {
+    void readSessionIfLost()
+    connect()
+  }, retryMs)
+}
+
+async function readSessionIfLost(): Promise<void> {
+  // A session that ended while the server was away shows itself here; that the server is away, the banner says.
+  try {
+    await ask('api/session')
+  } catch {
+    return
+  }
+  await readSession()
+}
+
+/** While no events come through, asks. */
+async function askInstead(): Promise<void> {
+  if (connection.value === 'live' || document.visibilityState !== 'visible') return
+  try {
+    noteOverview(await ask<Overview>('api/overview'))
+    heardAt.set(Date.now())
+    if (connection.value !== 'live') connection.set('polled')
+    changes.set(changes.value + 1)
+  } catch (error) {
+    if (connection.value === 'polled') connection.set('lost')
+    if (overview.value === undefined) overviewError.set(messageOf(error))
+  }
+}
+
+function noteOverview(value: Overview): void {
+  correctClock(value.at)
+  overviewError.set(undefined)
+  overview.set(value)
+}
+
+function parse<T>(event: MessageEvent): T {
+  return JSON.parse(String(event.data))
+}
