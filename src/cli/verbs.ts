@@ -1,5 +1,6 @@
 import type { Verb } from './verb.ts'
 import { cancel } from './verbs/cancel.ts'
+import { dashboardVerb } from './verbs/dashboard.ts'
 import { remove } from './verbs/delete.ts'
 import { doctor } from './verbs/doctor.ts'
 import { edit } from './verbs/edit.ts'
@@ -32,6 +33,7 @@ const others: readonly Verb[] = [
   prune,
   migrate,
   doctor,
+  dashboardVerb,
 ]
 
 /** All verbs, in the order in which the help shows them. */

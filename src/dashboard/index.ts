@@ -1,0 +1,6 @@
+export type { Authorize, Tokens } from './access.ts'
+export { type Dashboard, dashboard } from './dashboard.ts'
+export { type NodeListener, toNode } from './node.ts'
+export type { DashboardOptions } from './options.ts'
+export type { Redact, Shown } from './redact.ts'
+export type * from './shapes.ts'
