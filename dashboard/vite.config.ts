@@ -12,7 +12,7 @@ export default defineConfig({
     assetsInlineLimit: 0, // the policy knows no data: addresses
     modulePreload: false,
     reportCompressedSize: false,
-    license: { fileName: 'licenses.md' }, // of what is bundled
+    license: { fileName: 'licenses.txt' }, // of what is bundled
   },
   logLevel: 'warn',
 })

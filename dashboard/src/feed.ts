@@ -98,16 +98,20 @@ async function readSessionIfLost(): Promise<void> {
 
 /** While no events come through, asks. */
 async function askInstead(): Promise<void> {
-  if (connection.value === 'live' || document.visibilityState !== 'visible') return
+  if (live() || document.visibilityState !== 'visible') return
   try {
     noteOverview(await ask<Overview>('api/overview'))
     heardAt.set(Date.now())
-    if (connection.value !== 'live') connection.set('polled')
+    if (!live()) connection.set('polled')
     changes.set(changes.value + 1)
   } catch (error) {
     if (connection.value === 'polled') connection.set('lost')
     if (overview.value === undefined) overviewError.set(messageOf(error))
   }
+}
+
+function live(): boolean {
+  return connection.value === 'live'
 }
 
 function noteOverview(value: Overview): void {

@@ -43,7 +43,7 @@ export function Help({ onClose }: { readonly onClose: () => void }): JSX.Element
           The API
         </a>{' '}
         ·{' '}
-        <a href="licenses.md" target="_blank" rel="noreferrer">
+        <a href="licenses.txt" target="_blank" rel="noreferrer">
           Licences of what this page is made of
         </a>
       </p>

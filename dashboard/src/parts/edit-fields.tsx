@@ -2,7 +2,7 @@ import type { JSX } from 'preact'
 
 import type { JobEdit } from '../../../src/dashboard/shapes.ts'
 import { fromLocalInput } from '../format.ts'
-import { useCan } from '../session.ts'
+import { useCan, useSession } from '../session.ts'
 import { Field, textOf, wholeIn } from './field.tsx'
 
 /** What the fields hold. Empty means: as it is. */
@@ -31,18 +31,19 @@ export function EditFields(props: {
   readonly onChange: (draft: EditDraft) => void
 }): JSX.Element {
   const { draft, onChange } = props
-  const { capabilities } = useFieldCapabilities()
+  const { capabilities } = useSession()
+  const can = useCan()
   const set = (name: keyof EditDraft) => (event: Event) => onChange({ ...draft, [name]: textOf(event) })
   return (
     <div class="field-row">
-      {capabilities.schedule && (
+      {capabilities.includes('schedule') && (
         <Field label="Run at" hint="Your time.">
           {(attributes) => (
             <input {...attributes} type="datetime-local" step={1} value={draft.runAt} onInput={set('runAt')} />
           )}
         </Field>
       )}
-      {capabilities.priority && (
+      {capabilities.includes('priority') && (
         <Field label="Priority" hint="Lower runs first.">
           {(attributes) => (
             <input
@@ -56,7 +57,7 @@ export function EditFields(props: {
           )}
         </Field>
       )}
-      {capabilities.attempts && (
+      {can('edit-attempts') && (
         <Field label="Attempts at most">
           {(attributes) => (
             <input {...attributes} type="number" min={1} value={draft.maxAttempts} onInput={set('maxAttempts')} />
@@ -65,4 +66,10 @@ export function EditFields(props: {
       )}
     </div>
   )
+}
+
+function whole(text: string, what: string): number {
+  const value = wholeIn(text)
+  if (value === undefined || value === null) throw new Error(`${what}: a whole number, please.`)
+  return value
 }
