@@ -26,6 +26,7 @@ const meanings: Readonly<Record<Capability, string>> = {
   connection: "run in a transaction of the store's own making",
   pipeline: "enqueue by the caller's own pipeline or MULTI",
   listen: 'told at once of what is new',
+  workers: 'which workers are alive, and what they run',
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'jobferry-'))

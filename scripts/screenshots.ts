@@ -69,13 +69,14 @@ try {
   await watcher.goto(stage.url)
   await wait(Number(process.env['WATCH_MS'] ?? 20_000))
   for (const { name, ...options } of looks) {
-    const context = await browser.newContext({ ...options, deviceScaleFactor: 1 })
+    const context = await browser.newContext({ ...options, deviceScaleFactor: 1, locale: 'en-GB' })
     const page = await context.newPage()
     page.on('console', (message) => console.log(message.type(), message.text()))
     page.on('pageerror', (error) => console.log(error))
     for (const [title, visit] of Object.entries(shots)) {
       if (only.length > 0 && !only.includes(title)) continue
       await visit(page)
+      await wait(400)
       await page.screenshot({ path: join(folder, `${title}-${name}.png`), fullPage: title !== 'chosen' && name !== 'dark' })
     }
     await context.close()

@@ -75,6 +75,10 @@ export class Ferry {
     this.#closed = true
   }
 
+  get closed(): boolean {
+    return this.#closed
+  }
+
   /** @throws UsageError once closed */
   expectOpen(): void {
     if (this.#closed) throw new UsageError('These jobs are closed. Open them again')

@@ -19,6 +19,8 @@ export {
   UsageError,
 } from './core/errors.ts'
 export type { Failure, Instant, State } from './core/job.ts'
+export type { End, PresentWorker, Run, Spread, TaskTally } from './core/presence.ts'
+export { spreadBoundsMs } from './core/presence.ts'
 export type { Keep, Retention } from './core/retention.ts'
 export { cancel, type Cancel, RetryError, snooze, type Snooze } from './core/steer.ts'
 export type { Enqueued } from './enqueue.ts'

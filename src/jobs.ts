@@ -3,6 +3,7 @@ import type { Capability } from './core/capability.ts'
 import { type Duration, toMs } from './core/duration.ts'
 import { UsageError } from './core/errors.ts'
 import { expectFunction, expectKnown, expectName, expectOneOf, expectWhole, show } from './core/expect.ts'
+import type { PresentWorker } from './core/presence.ts'
 import type { Enqueued } from './enqueue.ts'
 import { type EnqueueOptions, hasPipeline, hasTx } from './enqueue-options.ts'
 import { Enqueuer } from './enqueuer.ts'
@@ -192,6 +193,15 @@ export class Jobs {
   /** Every queue with its settings and exact counts by state and task. Costs no scan. */
   async stats(): Promise<readonly QueueStats[]> {
     return await this.#ferry.store.queues()
+  }
+
+  /**
+   * The workers that are alive, of all processes, by the order in which they were made: what they told within their last 15 seconds (see
+   * `WorkOptions.presence`). @throws UnsupportedError where the store cannot tell
+   */
+  async workers(): Promise<readonly PresentWorker[]> {
+    this.#ferry.expectCapability('workers')
+    return (await this.#ferry.store.workers?.(this.#ferry.clock.now())) ?? []
   }
 
   /** Resolves to the job once it has finished, or to `undefined` once it is gone. @throws TimeoutError after `timeout`, or the signal's reason */

@@ -2,6 +2,7 @@ import type { BackoffFunction } from './core/backoff.ts'
 import type { Capability } from './core/capability.ts'
 import type { Instant, Job, State } from './core/job.ts'
 import type { Write } from './core/lifecycle.ts'
+import type { Presence, PresentWorker } from './core/presence.ts'
 import type { RetentionPolicy } from './core/retention.ts'
 
 /** A value now, or a promise of it. SQLite answers at once, so that an enqueue can stand inside the caller's own synchronous transaction. */
@@ -128,6 +129,15 @@ export interface Store<Tx = never> {
    * A bell is a hint: late, doubled or lost, polling still finds everything.
    */
   listen(ring: (bell: Bell) => void): Awaitable<() => void>
+
+  /**
+   * A worker tells that it is alive until `until`, in place of what it told before; with `until <= now` it takes leave. Those whose `until`
+   * has passed are forgotten on the way. It is news, not a job: it may be lost with the last moments before a crash, and rings nobody
+   * on purpose. Present exactly with the capability `workers`, as `workers` is.
+   */
+  present?(presence: Presence, now: Instant, until: Instant): Awaitable<void>
+  /** The workers that are alive (`until > now`), by their ids. */
+  workers?(now: Instant): Awaitable<readonly PresentWorker[]>
 
   /** What is in force and what is wrong with it, for `jobferry doctor`. Changes nothing. */
   report(): Awaitable<readonly Finding[]>

@@ -1,10 +1,15 @@
+import { hostname } from 'node:os'
+
 import { type Duration, toMs } from './core/duration.ts'
 import { StoppedError, UsageError } from './core/errors.ts'
 import { expectKnown, expectName, expectWhole } from './core/expect.ts'
+import type { Instant } from './core/job.ts'
 import type { SettlePolicy } from './core/lifecycle.ts'
+import { mostRuns, type Presence, type Run } from './core/presence.ts'
 import { decode } from './core/payload.ts'
 import type { Ferry } from './ferry.ts'
 import type { Middleware } from './middleware.ts'
+import { Beacon } from './runtime/beacon.ts'
 import type { Definition } from './runtime/definition.ts'
 import type { Held } from './runtime/held.ts'
 import { Heart } from './runtime/heart.ts'
@@ -13,6 +18,7 @@ import { Upkeep } from './runtime/upkeep.ts'
 import type { RunningJob } from './running-job.ts'
 import type { Bell } from './store.ts'
 import type { AnyHandledTask } from './task.ts'
+import { version } from './version.ts'
 
 export interface WorkOptions {
   /** How many jobs to run at a time. Default 10. Jobs are claimed as hands get free, and, when they are short, a little ahead. */
@@ -32,11 +38,21 @@ export interface WorkOptions {
   readonly listen?: boolean
   /** Whether to take back jobs of dead workers and prune old ones, beside working. Default true; one such worker per store is enough. */
   readonly upkeep?: boolean
+  /**
+   * How often to tell the store that this worker is alive and what it runs, for `jobs.workers()`: one small write. Default '5s', at least
+   * '100ms'; `false` never. It counts as gone when it has not told three times in a row. Does nothing where the store lacks `workers`.
+   */
+  readonly presence?: Duration | false
 }
 
 export interface StopOptions {
   /** How long running jobs may go on before they are told to stop. Default '25s'. 0 tells them at once. */
   readonly grace?: Duration
+}
+
+/** Who a worker of this process is. */
+function self({ ids, clock }: Ferry): Pick<Presence, 'id' | 'host' | 'pid' | 'version'> {
+  return { id: ids(clock.now()), host: hostname(), pid: process.pid, version: version() }
 }
 
 /** After a run was told to stop, how long to wait for it before its job is released without it. */
@@ -45,7 +61,7 @@ const afterAbortMs = 1_000
 /** How long a stop waits for the store to take the last ends; after it they are left to the leases. */
 const lastExchangeMs = 5_000
 
-const optionNames = ['concurrency', 'queues', 'lease', 'poll', 'listen', 'upkeep']
+const optionNames = ['concurrency', 'queues', 'lease', 'poll', 'listen', 'upkeep', 'presence']
 
 /** Whose worker it is. */
 export interface WorkerOwner {
@@ -64,6 +80,8 @@ export class Worker {
   readonly #producer: Producer
   readonly #heart: Heart
   readonly #upkeep: Upkeep | undefined
+  readonly #beacon: Beacon | undefined
+  #startedAt: Instant | undefined
   #endListening: Promise<() => void> | undefined
   #endKeepingTime: (() => void) | undefined
   #state: 'idle' | 'working' | 'stopping' = 'idle'
@@ -105,6 +123,14 @@ export class Worker {
     })
     const policyOfTask = (task: string): SettlePolicy | undefined => ferry.policyOfTask(task)
     this.#upkeep = options.upkeep === false ? undefined : new Upkeep({ store, clock, events, policyOfTask, pollMs })
+    const everyMs =
+      options.presence === undefined ? 5_000 : options.presence !== false && toMs(options.presence, 'presence', 100)
+    const same = { ...self(ferry), ...(queues && { queues }), tasks: [...definitions.keys()], concurrency }
+    const presence = (): Presence => this.#presence(same)
+    this.#beacon =
+      everyMs === false || !store.capabilities.has('workers')
+        ? undefined
+        : new Beacon({ store, clock, events, everyMs, presence })
   }
 
   /** How many jobs run now. */
@@ -128,6 +154,8 @@ export class Worker {
     this.#endKeepingTime = this.#ferry.keepTime()
     this.#heart.start()
     this.#upkeep?.start()
+    this.#startedAt ??= this.#ferry.clock.now()
+    this.#beacon?.start()
     this.#producer.start()
   }
 
@@ -196,10 +224,25 @@ export class Worker {
   /** Never throws. */
   async #letGo(): Promise<void> {
     const listening = this.#endListening
-    await this.#upkeep?.stop()
+    await Promise.all([this.#upkeep?.stop(), this.#beacon?.stop()])
     const endListening = await listening?.catch(() => undefined)
     endListening?.()
     await this.#ferry.logbook.flush()
+  }
+
+  #presence(same: Pick<Presence, 'id' | 'host' | 'pid' | 'version' | 'queues' | 'tasks' | 'concurrency'>): Presence {
+    const producer = this.#producer
+    const runs = [...producer.held].flatMap(({ job: { id, task, queue, attempt }, startedAt, ended }): Run[] =>
+      startedAt === undefined || ended ? [] : [{ id, task, queue, attempt, since: startedAt }],
+    )
+    return {
+      ...same,
+      startedAt: this.#startedAt ?? this.#ferry.clock.now(),
+      state: this.#state === 'working' ? 'working' : 'stopping',
+      running: runs.length,
+      runs: runs.toSorted((a, b) => a.since - b.since).slice(0, mostRuns),
+      tallies: producer.tally.read(),
+    }
   }
 
   #listen(): void {

@@ -513,7 +513,7 @@ describe('in the transaction of an asynchronous caller', () => {
     const { sim } = bank
     const { runs, handler } = byHand<number>()
     const [first, second] = await sim.jobs.enqueueMany([pay.with(1), pay.with(2)])
-    sim.jobs.work([pay.handle(handler)])
+    sim.jobs.work([pay.handle(handler)], { presence: false }) // a file: any write waits for the transaction
     await sim.clock.settle()
     const own = await bank.begin()
     await runs[0]!.job.complete(undefined, { tx: own.tx })

@@ -16,6 +16,11 @@ export function jobs(value: number): string {
   return value === 1 ? '1 job' : `${count(value)} jobs`
 }
 
+/** `1 line`, `2 lines`. */
+export function lines(value: number): string {
+  return value === 1 ? '1 line' : `${count(value)} lines`
+}
+
 /** A rate, with as many digits as tell something: `0.25`, `3.1`, `1,204`. */
 export function rate(value: number): string {
   if (value === 0) return '0'
@@ -85,9 +90,9 @@ export function capital(text: string): string {
 
 function oneUnit(ms: number): string {
   if (ms < 60_000) return `${Math.floor(ms / 1_000)} s`
-  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min`
-  if (ms < 48 * 3_600_000) return `${Math.floor(ms / 3_600_000)} h`
-  return `${count(Math.floor(ms / 86_400_000))} d`
+  if (ms < 3_570_000) return `${Math.round(ms / 60_000)} min`
+  if (ms < 48 * 3_600_000) return `${Math.round(ms / 3_600_000)} h`
+  return `${count(Math.round(ms / 86_400_000))} d`
 }
 
 function pair(large: number, largeUnit: string, small: number, smallUnit: string): string {

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { addressOf, go, useAddress } from './address.ts'
 import { useCell } from './cell.ts'
 import { connection, heardAt, overview } from './feed.ts'
-import { clockTime, count, short } from './format.ts'
+import { capital, clockTime, count, short } from './format.ts'
 import { Help } from './help.tsx'
 import { useKeys } from './keys.ts'
 import { complain, dismissNotice, notices } from './notices.ts'
@@ -14,7 +14,6 @@ import { Logo } from './parts/logo.tsx'
 import { stateIcons, states } from './parts/state.tsx'
 import { signOut, useCan, useSession } from './session.ts'
 import { theme, turnTheme } from './theme.ts'
-import { capital } from './format.ts'
 
 /** What surrounds every page: where one is, where one can go, and whether what is shown is true. */
 export function Frame({ children }: { readonly children: ComponentChildren }): JSX.Element {
@@ -61,6 +60,7 @@ function Side({ onHelp }: { readonly onHelp: () => void }): JSX.Element {
   const chosen = useCell(theme)
   return (
     <header class="side">
+      <div class="side-inner">
       <a class="brand" href="./" aria-label="jobferry: overview">
         <Logo />
         <span>jobferry</span>
@@ -106,6 +106,7 @@ function Side({ onHelp }: { readonly onHelp: () => void }): JSX.Element {
           </button>
         )}
       </div>
+      </div>
     </header>
   )
 }
@@ -117,7 +118,7 @@ function Item(props: {
   readonly here: boolean
 }): JSX.Element {
   return (
-    <a class="item" href={props.to} aria-current={props.here ? 'page' : undefined}>
+    <a class={`item to-${props.icon}`} href={props.to} aria-current={props.here ? 'page' : undefined}>
       <Icon name={props.icon} />
       <span>{props.text}</span>
     </a>

@@ -109,7 +109,7 @@ describe('a call', () => {
     expect(await cli(['--help'])).toEqual({ code: 0, out: `${whole}\n`, err: '' })
     expect(await cli(['help'])).toEqual({ code: 0, out: `${whole}\n`, err: '' })
     for (const verb of verbs) {
-      expect(whole).toContain(`  ${verb.name.padEnd(7)}  ${verb.summary}\n`)
+      expect(whole).toContain(`  ${verb.name.padEnd(9)}  ${verb.summary}\n`)
       const explained = { code: 0, out: `${helpText(verb)}\n`, err: '' }
       expect(await cli(['help', verb.name])).toEqual(explained)
       expect(await cli([verb.name, '--help'])).toEqual(explained)

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs'
-
 import { UsageError } from '../core/errors.ts'
+import { version } from '../version.ts'
 import { helpText, overview } from './help-text.ts'
 import { type Io, processIo } from './io.ts'
 import { flag, parse, splitVerb } from './options.ts'
@@ -47,10 +46,4 @@ function withoutVerb(argv: readonly string[], terminal: Terminal): number {
   if (values.help === undefined) throw new UsageError('Expected a verb. See jobferry help')
   terminal.say(overview(verbs))
   return 0
-}
-
-/** From the package's own package.json, which lies equally far from the sources and from what is built of them. */
-function version(): string {
-  const own: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-  return typeof own === 'object' && own !== null && 'version' in own ? String(own.version) : 'unknown'
 }

@@ -16,11 +16,13 @@ import { retry } from './verbs/retry.ts'
 import { show } from './verbs/show.ts'
 import { stats } from './verbs/stats.ts'
 import { work } from './verbs/work.ts'
+import { workers } from './verbs/workers.ts'
 
 const others: readonly Verb[] = [
   work,
   enqueue,
   stats,
+  workers,
   list,
   show,
   logs,

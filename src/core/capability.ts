@@ -5,7 +5,7 @@
  * retain: finished jobs are kept · cancel: running jobs hear of it · inspect: list and filter · pause: queues can be paused ·
  * limits: a queue's own concurrency and priority · policy: a job's own attempts, backoff, timeout and retention · logs: lines per job ·
  * transaction: enqueue and complete in the caller's · connection: jobs run in a transaction of the store's own making ·
- * pipeline: enqueue by a caller's own pipeline · listen: bells from other processes
+ * pipeline: enqueue by a caller's own pipeline · listen: bells from other processes · workers: which are alive, and what they run
  */
 export const capabilities = [
   'schedule',
@@ -23,6 +23,7 @@ export const capabilities = [
   'connection',
   'pipeline',
   'listen',
+  'workers',
 ] as const
 
 export type Capability = (typeof capabilities)[number]

@@ -58,6 +58,7 @@ async function answer(request: Request, desk: Desk, assets: Assets, page: Asset)
   const access = await accessOf(request, settings)
   expectAccess(access, route.access, settings)
   const body = route.method === 'POST' || route.method === 'PATCH' ? await readBody(request) : {}
+  expectOpen(desk)
   const response = await route.run({ desk, request, url, access, id, body })
   if (changes(route.method) && route.access === 'full') desk.watch.nudge()
   if (request.method !== 'HEAD') return response
@@ -102,6 +103,12 @@ function expectAccess(access: Access, needed: Access, { authorize }: Settings): 
   if (access === 'read') throw new Refusal(403, 'forbidden', 'You may look, but not change anything.')
   const headers: Record<string, string> = authorize instanceof TokenAccess ? { 'www-authenticate': 'Bearer' } : {}
   throw new Refusal(401, 'unauthorized', 'You are not known here.', headers)
+}
+
+/** @throws Refusal 503 once the jobs are closed: the process is on its way out */
+function expectOpen({ ferry }: Desk): void {
+  if (!ferry.closed) return
+  throw new Refusal(503, 'closed', 'This server is stopping.')
 }
 
 /** With the mount's own path or already without: routers differ. */

@@ -75,6 +75,7 @@ const needs: Readonly<Partial<Record<Action, Capability>>> = {
   list: 'inspect',
   search: 'inspect',
   logs: 'logs',
+  workers: 'workers',
   cancel: 'cancel',
   run: 'schedule',
   'edit-attempts': 'policy',

@@ -11,15 +11,20 @@ import { json } from './respond.ts'
 import type { Route } from './route.ts'
 import type { Access, JobDetail, JobPage, LogPage, Session } from './shapes.ts'
 import { TokenAccess } from './access.ts'
-import { toDetail, toLogLine, toQueueView, toRow } from './views.ts'
-import { version } from './version.ts'
+import { toDetail, toLogLine, toQueueView, toRow, toWorkerView } from './views.ts'
+import { version } from '../version.ts'
 
 const mostChildren = 50
 const mostLogLines = 1_000
 
 /** What looks and changes nothing. */
 export const readRoutes: readonly Route[] = [
-  { method: 'GET', path: 'api/openapi.json', access: 'read', run: () => json(openapi(version())) },
+  {
+    method: 'GET',
+    path: 'api/openapi.json',
+    access: 'read',
+    run: ({ desk }) => json(openapi(version(), desk.settings.base)),
+  },
   {
     method: 'GET',
     path: 'api/session',
@@ -42,6 +47,16 @@ export const readRoutes: readonly Route[] = [
     access: 'read',
     run: async ({ desk: { ferry } }) =>
       json({ at: ferry.clock.now(), queues: (await ferry.store.queues()).map(toQueueView) }),
+  },
+  {
+    method: 'GET',
+    path: 'api/workers',
+    access: 'read',
+    async run({ desk }) {
+      desk.expectAction('workers')
+      const workers = await desk.jobs.workers()
+      return json({ at: desk.ferry.clock.now(), workers: workers.map(toWorkerView) })
+    },
   },
   {
     method: 'GET',

@@ -53,7 +53,7 @@ export interface Session {
   /** All below is empty or `null` with access `none`. */
   readonly store: string | null
   /** What the store can do. Show no button for what is not listed. */
-  readonly capabilities: readonly (Capability | 'workers')[]
+  readonly capabilities: readonly Capability[]
   /** What of the API works here and with this access. One list for every button: show exactly those listed. */
   readonly actions: readonly Action[]
   /** The tasks the application has named to the dashboard: with a schema, their payloads are checked at an enqueue by hand. By name. */
@@ -129,8 +129,11 @@ export interface SeriesPoint {
   readonly failed: number | null
   /** How long runs that ended since had waited once due, on average, in milliseconds. */
   readonly waitMs: number | null
+  /** What 95 of 100 of those waits stay below, coarsely. */
+  readonly waitP95Ms: number | null
   /** How long they took, on average, in milliseconds. */
   readonly runMs: number | null
+  readonly runP95Ms: number | null
 }
 
 export interface QueueView {
@@ -163,31 +166,49 @@ export interface WorkerList {
   readonly workers: readonly WorkerView[]
 }
 
+/** A worker that is alive: it told so lately. */
 export interface WorkerView {
   readonly id: string
-  readonly host: string | null
-  readonly pid: number | null
+  readonly host: string
+  readonly pid: number
+  /** Of jobferry. */
+  readonly version: string
   readonly startedAt: Instant
-  readonly seenAt: Instant
-  /** Whether it was heard of lately. */
-  readonly alive: boolean
-  /** Stops: takes nothing more, and what runs may end. */
-  readonly stopping: boolean
+  /** When it last told, by its own clock. */
+  readonly toldAt: Instant
+  /** Unless it tells again, it counts as gone from then on. */
+  readonly until: Instant
+  /** `stopping`: takes nothing more, and what runs may end. */
+  readonly state: 'working' | 'stopping'
   /** `null` for all. */
   readonly queues: readonly string[] | null
   readonly concurrency: number
-  readonly running: readonly { readonly id: string; readonly task: string; readonly startedAt: Instant }[]
-  /** Since it started. By task. */
+  /** How many jobs it runs. */
+  readonly running: number
+  /** What it runs, the longest first; at most 200. */
+  readonly runs: readonly RunView[]
+  /** Every task it knows, by name, and what came of its runs since the worker started. */
   readonly tasks: readonly WorkerTaskView[]
+}
+
+export interface RunView {
+  readonly id: string
+  readonly task: string
+  readonly queue: string
+  readonly attempt: number
+  readonly since: Instant
 }
 
 export interface WorkerTaskView {
   readonly task: string
   readonly completed: number
+  /** Runs that failed, whether or not they got another attempt. */
   readonly failed: number
-  /** On average; `null` before the first. */
+  /** On average, and what 95 of 100 stay below (coarsely), in milliseconds; `null` before the first. */
   readonly waitMs: number | null
+  readonly waitP95Ms: number | null
   readonly runMs: number | null
+  readonly runP95Ms: number | null
 }
 
 /** As a query string. Fields narrow together. */

@@ -191,7 +191,9 @@ async function targetsOf(desk: Desk, { ids, filter }: Body): Promise<Targets> {
 async function countOf(desk: Desk, { queue, task }: Body, state: unknown): Promise<number> {
   const counts = (await desk.ferry.store.queues())
     .filter((one) => queue === undefined || one.queue === queue)
-    .flatMap(({ counts: all, tasks }) => (typeof task === 'string' ? (tasks[task] ?? []) : all))
+    .flatMap(({ counts: all, tasks }) =>
+      typeof task !== 'string' ? all : Object.hasOwn(tasks, task) ? (tasks[task] ?? []) : [],
+    )
   const sum = sumOf(counts.map((one) => ({ counts: one })))
   const only = toState(state)
   return only === undefined ? Object.values(sum).reduce((a, b) => a + b, 0) : sum[only]

@@ -1,8 +1,10 @@
 import { type Failure, type Instant, type Job, type State, states } from '../core/job.ts'
+import type { PresentWorker } from '../core/presence.ts'
 import type { Counts, QueueStats, StoredLogLine } from '../store.ts'
 import { cut, payloadLine, payloadPreview, previewChars, shownPreview, storedPreview } from './preview.ts'
 import { hidden, type Redact, redacted } from './redact.ts'
-import type { Action, FailureView, JobDetail, JobRow, LogLineView, QueueView } from './shapes.ts'
+import { doneBy, meanOf, p95Of } from './series.ts'
+import type { Action, FailureView, JobDetail, JobRow, LogLineView, QueueView, WorkerView } from './shapes.ts'
 
 const linePayloadChars = 200
 const lineFailureChars = 300
@@ -67,6 +69,38 @@ export function toQueueView(stats: QueueStats): QueueView {
     counts,
     tasks: Object.entries(tasks).map(([task, of]) => ({ task, counts: of })),
     nextRunAt: nextRunAt ?? null,
+  }
+}
+
+export function toWorkerView(worker: PresentWorker): WorkerView {
+  const { id, host, pid, version, startedAt, toldAt, until, state, concurrency, running, runs } = worker
+  const names = [...new Set([...worker.tasks, ...Object.keys(worker.tallies)])].toSorted()
+  return {
+    id,
+    host,
+    pid,
+    version,
+    startedAt,
+    toldAt,
+    until,
+    state,
+    queues: worker.queues ?? null,
+    concurrency,
+    running,
+    runs,
+    tasks: names.map((task) => {
+      const tally = Object.hasOwn(worker.tallies, task) ? worker.tallies[task] : undefined
+      const { completed, failed, waited, ran } = doneBy(tally === undefined ? [] : [tally])
+      return {
+        task,
+        completed,
+        failed,
+        waitMs: meanOf(waited),
+        waitP95Ms: p95Of(waited),
+        runMs: meanOf(ran),
+        runP95Ms: p95Of(ran),
+      }
+    }),
   }
 }
 

@@ -53,7 +53,8 @@ export class Watch {
     const queues = stats.map(toQueueView)
     const counts = sumOf(queues)
     if (this.#history.due(at)) {
-      this.#history.add({ at, pending: counts.pending, running: counts.running, done: undefined })
+      const workers = await this.#ferry.store.workers?.(at)
+      if (this.#history.due(at)) this.#history.add({ at, pending: counts.pending, running: counts.running, workers })
     }
     const dues = queues.flatMap(({ nextRunAt, paused }) =>
       nextRunAt === null || nextRunAt > at || paused ? [] : [nextRunAt],
@@ -146,21 +147,11 @@ export class Watch {
         this.tell({ event: 'overview', data: overview })
       if (changed || rang) this.tell({ event: 'change', data: { at } })
     } catch (error) {
-      this.#onError(error)
-      if (this.#over()) this.close()
+      if (this.#ferry.closed) this.close()
+      else this.#onError(error)
     } finally {
       this.#looking = false
       this.#plan(this.#rang ? gatherMs : lookMs)
-    }
-  }
-
-  /** Whether the jobs were closed below us. */
-  #over(): boolean {
-    try {
-      this.#ferry.expectOpen()
-      return false
-    } catch {
-      return true
     }
   }
 }

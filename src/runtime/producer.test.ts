@@ -228,14 +228,16 @@ describe.each(sources)('a producer on the %s store', (source) => {
       expect(sim.of('started').map(({ waitedMs }) => waitedMs)).toEqual([0, 0])
     })
 
-    it('asks the store nothing while idle, except by the poll', async () => {
+    it('asks the store nothing while idle, except by the poll, and tells it that it is there', async () => {
       await using sim = await simulate(source)
       sim.jobs.work([quick], { poll: '5s' })
       await sim.clock.settle()
       sim.calls.length = 0
       await sim.clock.advance('60s')
-      expect([sim.count('claim'), sim.count('expired'), sim.count('prune')]).toEqual([12, 12, 1])
-      expect(sim.calls).toHaveLength(25)
+      expect([sim.count('claim'), sim.count('expired'), sim.count('prune'), sim.count('present')]).toEqual([
+        12, 12, 1, 12,
+      ])
+      expect(sim.calls).toHaveLength(37)
     })
 
     it('takes many bells in one exchange', async () => {

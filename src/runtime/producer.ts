@@ -8,6 +8,7 @@ import { Held } from './held.ts'
 import { Pace } from './pace.ts'
 import { run } from './runner.ts'
 import { Settler } from './settler.ts'
+import { Tally } from './tally.ts'
 import { Trouble } from './trouble.ts'
 
 /** What a producer works with. Times in milliseconds. */
@@ -36,6 +37,8 @@ const patienceMs = 250
  */
 export class Producer {
   readonly #options: ProducerOptions
+  /** What came of the runs so far. */
+  readonly tally: Tally = new Tally()
   readonly #settler: Settler
   readonly #pace: Pace
   readonly #trouble: Trouble
@@ -61,7 +64,8 @@ export class Producer {
 
   constructor(options: ProducerOptions) {
     this.#options = options
-    this.#settler = new Settler(options.definitions, options.clock, options.events, (held) => this.#held.delete(held))
+    const { definitions, clock, events } = options
+    this.#settler = new Settler(definitions, clock, events, this.tally, (held) => this.#held.delete(held))
     this.#pace = new Pace(options.concurrency)
     this.#trouble = new Trouble(options.clock)
   }
@@ -244,9 +248,9 @@ export class Producer {
     // We may have waited for the store, or stood still, for longer than the lease: somebody else may have the job by now.
     if (definition === undefined || (held.job.leaseUntil ?? 0) <= clock.now()) return this.#release(held)
     this.#running++
-    if (events.heard('started')) {
-      events.emit({ type: 'started', job: factsOf(held.job), waitedMs: Math.max(0, clock.now() - held.job.runAt) })
-    }
+    const waitedMs = Math.max(0, clock.now() - held.job.runAt)
+    this.tally.started(held.job.task, waitedMs)
+    if (events.heard('started')) events.emit({ type: 'started', job: factsOf(held.job), waitedMs })
     this.#giveUp.set(
       held,
       run(held, definition, clock, (outcome) => {

@@ -6,6 +6,7 @@ import type { Clock } from './clock.ts'
 import { type Definition, policyOf } from './definition.ts'
 import { type Events, factsOf } from './events.ts'
 import type { Held } from './held.ts'
+import type { Tally } from './tally.ts'
 
 interface Settlement {
   readonly held: Held
@@ -29,6 +30,7 @@ export class Settler {
   readonly #definitions: ReadonlyMap<string, Definition>
   readonly #clock: Clock
   readonly #events: Events
+  readonly #tally: Tally
   readonly #forget: (held: Held) => void
   #due: Settlement[] = []
   #left: Settlement[] = []
@@ -40,11 +42,13 @@ export class Settler {
     definitions: ReadonlyMap<string, Definition>,
     clock: Clock,
     events: Events,
+    tally: Tally,
     forget: (held: Held) => void,
   ) {
     this.#definitions = definitions
     this.#clock = clock
     this.#events = events
+    this.#tally = tally
     this.#forget = forget
   }
 
@@ -123,9 +127,10 @@ export class Settler {
     this.#forget(held)
     const outcome = honest(held, reported)
     const type = eventType(outcome, after?.state ?? (before.cancel === undefined ? undefined : 'cancelled'))
+    const ranMs = endedAt - (held.startedAt ?? endedAt)
+    this.#tally.ended(held.job.task, type, held.startedAt === undefined ? undefined : ranMs)
     if (!this.#events.heard(type)) return
     const job = factsOf(held.job)
-    const ranMs = endedAt - (held.startedAt ?? endedAt)
     const error = outcome.kind === 'failed' ? outcome.error : held.reason
     switch (type) {
       case 'completed':
@@ -143,13 +148,15 @@ export class Settler {
     }
   }
 
-  #lost({ held }: Settlement, current: Job | undefined): void {
+  #lost({ held, endedAt }: Settlement, current: Job | undefined): void {
     this.#forget(held)
     const job = factsOf(held.job)
     // Completed in a transaction: the row had to move, and it moved by our own hand. Unless that was rolled back, and another run completed it.
     const byUs = current === undefined || (current.state === 'completed' && current.attempt === held.job.attempt)
-    if (held.completedInTx && byUs)
-      this.#events.emit({ type: 'completed', job, ranMs: this.#clock.now() - (held.startedAt ?? 0) })
+    const ours = held.completedInTx && byUs
+    const ranMs = held.startedAt === undefined ? undefined : endedAt - held.startedAt
+    this.#tally.ended(job.task, ours ? 'completed' : 'lost', ranMs)
+    if (ours) this.#events.emit({ type: 'completed', job, ranMs: this.#clock.now() - (held.startedAt ?? 0) })
     else this.#events.emit({ type: 'lost', job })
   }
 }

@@ -61,4 +61,4 @@ export async function postgresSubjects(url: string): Promise<Subjects> {
 }
 
 /** What a store changes, but for the number of its installation. */
-const tables = ['job', 'lane', 'queue', 'tally', 'log']
+const tables = ['job', 'lane', 'queue', 'tally', 'log', 'worker']

@@ -25,7 +25,7 @@ export function fixtures(open: OpenStore, { fresh }: { readonly fresh: boolean }
   }
   const empty = async (schema: string): Promise<void> => {
     const client = await connect()
-    const tables = ['log', 'job', 'tally', 'lane', 'queue']
+    const tables = ['worker', 'log', 'job', 'tally', 'lane', 'queue']
     await client.query(tables.map((table) => `delete from ${schema}.${table}`).join(';'))
     await client.end()
     free.push(schema)

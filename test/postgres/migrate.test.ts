@@ -123,6 +123,19 @@ describe('migrations of PostgreSQL', () => {
     await openJobs(url, { schema })
   })
 
+  it('bring tables of the first version up to date, with their jobs, while a worker of that version goes on', async () => {
+    const { url, schema } = await newSchema()
+    const jobs = await openJobs(url, { schema })
+    jobs.work([hello.handle(() => {})], { presence: false })
+    const client = await connect()
+    await client.query(`drop table ${schema}.worker; update ${schema}.meta set value = '1' where key = 'schema'`)
+    const migrated = await openJobs(url, { schema })
+    const completed = next(jobs, 'completed')
+    await jobs.enqueue(hello, { n: 1 })
+    await completed
+    expect(await migrated.workers()).toEqual([])
+  })
+
   it("say so when the schema is somebody else's, or cannot be made", async () => {
     const url = await newDatabase()
     const owner = await connect(url)

@@ -83,7 +83,7 @@ describe('the report of a PostgreSQL store', () => {
         expect.stringMatching(/^\d+ of 17 in use, \d+ of them called jobferry; this process opens at most 16$/),
       ],
       ['rights', 'postgres may work; it may enqueue from SQL'],
-      ['schema', expect.stringMatching(/^"jobferry", version 1, installation [0-9a-f-]{36}$/)],
+      ['schema', expect.stringMatching(/^"jobferry", version 2, installation [0-9a-f-]{36}$/)],
       ['parts', 'every table, index and function is there'],
       [
         'dead rows',

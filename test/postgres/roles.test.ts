@@ -5,6 +5,7 @@ import type { Client } from 'pg'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 
 import { type Jobs, open, type OpenOptions, StoreError, task } from '../../src/index.ts'
+import { schemaVersion } from '../../src/stores/postgres/migrate.ts'
 import { connect } from '../servers/kit.ts'
 import { type Postgres, startPostgres } from '../servers/postgres.ts'
 import { cli } from './cli-kit.ts'
@@ -120,7 +121,7 @@ describe('the roles of the page', () => {
     )
     const again = await client.query(`select jobferry.enqueue('secret', unique_key => 'once') as id`)
     expect(again.rows).toEqual(rows)
-    for (const table of ['meta', 'queue', 'lane', 'tally', 'job', 'log'])
+    for (const table of ['meta', 'queue', 'lane', 'tally', 'job', 'log', 'worker'])
       await expect(client.query(`select from jobferry.${table}`)).rejects.toThrow(
         `permission denied for table ${table}`,
       )
@@ -196,7 +197,9 @@ describe('the roles of the page', () => {
   it('an upgrade by anybody but the owner is refused and changes nothing', async () => {
     const owner = await connect(urlOf('jobferry_owner'))
     await owner.query(`update jobferry.meta set value = '0' where key = 'schema'`)
-    onTestFinished(async () => void (await owner.query(`update jobferry.meta set value = '1' where key = 'schema'`)))
+    onTestFinished(
+      async () => void (await owner.query(`update jobferry.meta set value = '${schemaVersion}' where key = 'schema'`)),
+    )
     await expect(openAs('jobferry_worker')).rejects.toThrow(/must be owner|permission denied|already exists/)
   })
 })

@@ -247,7 +247,7 @@ describe('backlite: waking', () => {
       asked.push(verb)
       return next()
     })
-    jobs.work([work.handle(() => 1)], { poll: '1h' })
+    jobs.work([work.handle(() => 1)], { poll: '1h', presence: false })
     await clock.advance('1s')
     asked.length = 0
     await clock.advance('59m')

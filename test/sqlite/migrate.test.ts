@@ -4,6 +4,7 @@ import { expect, it } from 'vitest'
 
 import { StoreError, task } from '../../src/index.ts'
 import { schemaVersion } from '../../src/stores/sqlite/migrate.ts'
+import { migrations } from '../../src/stores/sqlite/schema.ts'
 import { SqliteStore } from '../../src/stores/sqlite/index.ts'
 import { newFile, openHandle, openJobs, startChild } from './kit.ts'
 
@@ -47,6 +48,24 @@ it('refuses a file of a newer jobferry, says which and what to do, and leaves it
     level: 'fail',
     message: expect.stringContaining('99'),
   })
+})
+
+it('brings a file of the first version up to date, with its jobs, and says so where it may not', async () => {
+  const file = newFile()
+  const db = new DatabaseSync(file)
+  db.exec('create table jobferry_meta (key text primary key, value any) strict, without rowid')
+  db.exec(migrations[0]!.replaceAll('$', 'jobferry_'))
+  db.exec(`insert into jobferry_meta values ('schema', 1);
+    insert into jobferry_queue (id, name) values (1, 'default');
+    insert into jobferry_lane (id, queue, task, priority, pending) values (1, 1, 'hello', 0, 1);
+    insert into jobferry_job (id, lane, queue, run_at, max_attempts, created_at, payload) values ('old', 1, 1, 1, 3, 1, '{"n":1}')`)
+  db.close()
+  const careful = await openJobs(file, { migrate: false })
+  expect((await careful.report()).find(({ name }) => name === 'schema')).toMatchObject({ level: 'fail' })
+  const jobs = await openJobs(file)
+  expect((await jobs.report()).find(({ name }) => name === 'schema')).toMatchObject({ level: 'ok' })
+  expect(await jobs.workers()).toEqual([])
+  expect((await jobs.lease())?.payload).toEqual({ n: 1 })
 })
 
 it('keeps two prefixes in one file apart: jobs, keys, settings, logs, counts and bells', async () => {

@@ -9,7 +9,7 @@ import { fromLocalInput } from '../format.ts'
 import { say } from '../notices.ts'
 import { Heading } from '../page.tsx'
 import { Empty, Failed, Loading } from '../parts/condition.tsx'
-import { Field, textOf, wholeIn } from '../parts/field.tsx'
+import { Field, focusFirst, textOf, wholeIn } from '../parts/field.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { JsonField, payloadIn } from '../parts/json-field.tsx'
 import { useCan, useSession } from '../session.ts'
@@ -108,7 +108,7 @@ function Form({ draft, change }: { readonly draft: Draft; readonly change: (draf
               {...attributes}
               type="text"
               required
-              autofocus
+              ref={focusFirst}
               list={`${lists}-tasks`}
               autocomplete="off"
               value={draft.task}

@@ -60,11 +60,11 @@ function noteOf(state: State, data: Overview, last: SeriesPoint | undefined): JS
     case 'running':
       return last?.runMs === null || last === undefined ? 'now' : `${length(last.runMs)} each, lately`
     case 'completed':
-      return last?.completed === null || last === undefined ? 'kept' : `${rate(last.completed)} per second`
+      return last?.completed === null || last === undefined ? 'in the store' : `${rate(last.completed)} per second`
     case 'failed':
-      return last?.failed === null || last === undefined ? 'kept' : `${rate(last.failed)} runs per second`
+      return last?.failed === null || last === undefined ? 'in the store' : `${rate(last.failed)} runs per second`
     case 'cancelled':
-      return 'kept'
+      return 'in the store'
   }
 }
 
@@ -128,7 +128,9 @@ function Charts({ series }: { readonly series: Series }): JSX.Element {
         write={length}
         lines={[
           { label: 'Waited', colour: 'pending', values: points.map((point) => point.waitMs) },
+          { label: 'p95', colour: 'pending', values: points.map((point) => point.waitP95Ms), dash: true },
           { label: 'Ran', colour: 'running', values: points.map((point) => point.runMs) },
+          { label: 'p95 ', colour: 'running', values: points.map((point) => point.runP95Ms), dash: true },
         ]}
       />
       <Chart

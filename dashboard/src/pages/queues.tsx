@@ -7,7 +7,7 @@ import { addressOf } from '../address.ts'
 import { useCell } from '../cell.ts'
 import { now, second } from '../clock.ts'
 import { overview, overviewError } from '../feed.ts'
-import { count, short } from '../format.ts'
+import { capital, count, short } from '../format.ts'
 import { complain, say } from '../notices.ts'
 import { Heading } from '../page.tsx'
 import { Empty, Failed, Loading } from '../parts/condition.tsx'
@@ -51,7 +51,7 @@ function QueueTable({ queues }: { readonly queues: readonly QueueView[] }): JSX.
             <th>Queue</th>
             {states.map((state) => (
               <th key={state} class={`number ${state}`}>
-                {state}
+                {capital(state)}
               </th>
             ))}
             <th>Next due</th>
@@ -127,7 +127,7 @@ function CountCells(props: {
         .filter(([state]) => isState(state))
         .toSorted(([a], [b]) => place(a) - place(b))
         .map(([state, value]) => (
-          <td key={state} class={value === 0 ? 'number none' : `number ${state}`} data-label={state}>
+          <td key={state} class={value === 0 ? 'number none' : `number ${state}`} data-label={capital(state)}>
             {can('list') && value > 0 ? (
               <a href={addressOf('jobs', { ...props.fields, state })} title={count(value)}>
                 {short(value)}
@@ -200,7 +200,7 @@ function LimitsDialog({ queue, onClose }: { readonly queue: QueueView; readonly 
             {...attributes}
             type="number"
             min={1}
-            autofocus
+            data-first
             value={concurrency}
             onInput={(event) => setConcurrency(textOf(event))}
           />

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 
-import { Field, textOf } from '../parts/field.tsx'
+import { Field, focusFirst, textOf } from '../parts/field.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { Logo } from '../parts/logo.tsx'
 import { signIn } from '../session.ts'
@@ -47,7 +47,7 @@ function TokenForm(): JSX.Element {
             {...attributes}
             type="password"
             autocomplete="current-password"
-            autofocus
+            ref={focusFirst}
             required
             value={token}
             onInput={(event) => setToken(textOf(event))}

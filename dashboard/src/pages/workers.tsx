@@ -2,7 +2,7 @@ import type { JSX } from 'preact'
 
 import type { WorkerList, WorkerView } from '../../../src/dashboard/shapes.ts'
 import { jobAddress } from '../address.ts'
-import { count, length } from '../format.ts'
+import { count, jobs, length } from '../format.ts'
 import { Heading } from '../page.tsx'
 import { Empty, Failed, Loading, Stale } from '../parts/condition.tsx'
 import { Copy } from '../parts/copy.tsx'
@@ -29,11 +29,13 @@ export function WorkersPage(): JSX.Element {
 
 function Workers(): JSX.Element {
   const { data, error, again } = useReading(lists, 'api/workers')
-  const alive = data?.workers.filter((worker) => worker.alive) ?? []
-  const silent = data?.workers.filter((worker) => !worker.alive) ?? []
+  const hands = data?.workers.reduce((sum, worker) => sum + worker.running, 0) ?? 0
   return (
     <>
-      <Heading title="Workers" note={data === undefined ? undefined : `${count(alive.length)} alive`} />
+      <Heading
+        title="Workers"
+        note={data === undefined ? undefined : `${count(data.workers.length)} alive, ${jobs(hands)} in hand`}
+      />
       {data === undefined && error === undefined && <Loading />}
       {data === undefined && error !== undefined && <Failed error={error} again={again} />}
       {data !== undefined && error !== undefined && <Stale error={error} again={again} />}
@@ -45,7 +47,7 @@ function Workers(): JSX.Element {
         </section>
       )}
       <div class="workers">
-        {[...alive, ...silent].map((worker) => (
+        {data?.workers.map((worker) => (
           <WorkerCard key={worker.id} worker={worker} />
         ))}
       </div>
@@ -54,74 +56,37 @@ function Workers(): JSX.Element {
 }
 
 function WorkerCard({ worker }: { readonly worker: WorkerView }): JSX.Element {
-  const { running, concurrency, tasks } = worker
-  const name = nameOf(worker)
+  const { running, concurrency } = worker
+  const name = `${worker.host} · ${worker.pid}`
   return (
-    <section class={worker.alive ? 'panel worker' : 'panel worker silent'} aria-label={`Worker ${name}`}>
+    <section class="panel worker" aria-label={`Worker ${name}`}>
       <header class="panel-head">
-        <span class={worker.alive ? 'light on' : 'light'} aria-hidden="true" />
-        <h2>{name}</h2>
-        {worker.stopping && <span class="tag warn">stopping</span>}
-        {!worker.alive && <span class="tag warn">silent</span>}
+        <span class={worker.state === 'working' ? 'light on' : 'light'} aria-hidden="true" />
+        <h2 title="Host and process">{name}</h2>
+        {worker.state === 'stopping' && <span class="tag warn">stopping</span>}
         <span class="grow" />
         <span class="muted">
-          {worker.alive ? 'up for ' : 'last seen '}
-          {worker.alive ? <Since at={worker.startedAt} /> : <Time at={worker.seenAt} />}
+          up for <Since at={worker.startedAt} />
         </span>
       </header>
       <p class="worker-load">
-        <strong>
-          {running.length} of {count(concurrency)}
-        </strong>{' '}
-        in hand
+        <strong>{count(running)}</strong> of {count(concurrency)} in hand
         <meter
           min={0}
           max={Math.max(1, concurrency)}
-          value={Math.min(running.length, concurrency)}
-          aria-label={`${running.length} of ${concurrency} in hand`}
+          value={Math.min(running, concurrency)}
+          aria-label={`${running} of ${concurrency} in hand`}
         />
       </p>
-      {running.length > 0 && (
-        <ul class="hands">
-          {running.map((job) => (
-            <li key={job.id}>
-              <a href={jobAddress(job.id)}>{job.task}</a>
-              <span class="id">{job.id}</span>
-              <span class="grow" />
-              <span class="muted">
-                for <Since at={job.startedAt} />
-              </span>
-            </li>
-          ))}
-        </ul>
-      )}
-      {tasks.length > 0 && (
-        <table class="plain" aria-label={`Tasks of ${name}`}>
-          <thead>
-            <tr>
-              <th>Since it started</th>
-              <th class="number">completed</th>
-              <th class="number">failed</th>
-              <th class="number">waited</th>
-              <th class="number">ran</th>
-            </tr>
-          </thead>
-          <tbody>
-            {tasks.map((task) => (
-              <tr key={task.task}>
-                <td>{task.task}</td>
-                <td class="number">{count(task.completed)}</td>
-                <td class={task.failed > 0 ? 'number failed' : 'number none'}>{count(task.failed)}</td>
-                <td class="number">{task.waitMs === null ? '–' : length(task.waitMs)}</td>
-                <td class="number">{task.runMs === null ? '–' : length(task.runMs)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
+      {worker.runs.length > 0 && <Runs worker={worker} />}
+      {worker.tasks.length > 0 && <TaskTable name={name} tasks={worker.tasks} />}
       <footer class="worker-foot">
         <span>{worker.queues === null ? 'all queues' : `queues: ${worker.queues.join(', ')}`}</span>
         <span class="grow" />
+        <span>
+          told <Time at={worker.toldAt} />
+        </span>
+        <span>jobferry {worker.version}</span>
         <span class="id">
           {worker.id} <Copy text={worker.id} label="worker’s id" />
         </span>
@@ -130,7 +95,58 @@ function WorkerCard({ worker }: { readonly worker: WorkerView }): JSX.Element {
   )
 }
 
-function nameOf({ host, pid, id }: WorkerView): string {
-  if (host === null) return pid === null ? id : `process ${pid}`
-  return pid === null ? host : `${host}, process ${pid}`
+function Runs({ worker }: { readonly worker: WorkerView }): JSX.Element {
+  return (
+    <ul class="hands">
+      {worker.runs.map((run) => (
+        <li key={run.id}>
+          <a href={jobAddress(run.id)}>{run.task}</a>
+          <span class="id">{run.id}</span>
+          {run.attempt > 1 && <span class="tag">attempt {run.attempt}</span>}
+          <span class="grow" />
+          <span class="muted">
+            for <Since at={run.since} />
+          </span>
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+function TaskTable(props: { readonly name: string; readonly tasks: WorkerView['tasks'] }): JSX.Element {
+  return (
+    <div class="scroll-x">
+      <table class="plain" aria-label={`Tasks of ${props.name}`}>
+        <thead>
+          <tr>
+            <th>Since it started</th>
+            <th class="number">completed</th>
+            <th class="number">failed</th>
+            <th class="number">waited</th>
+            <th class="number">ran</th>
+          </tr>
+        </thead>
+        <tbody>
+          {props.tasks.map((task) => (
+            <tr key={task.task}>
+              <td>{task.task}</td>
+              <td class="number">{count(task.completed)}</td>
+              <td class={task.failed > 0 ? 'number failed' : 'number none'}>{count(task.failed)}</td>
+              <Lengths mean={task.waitMs} p95={task.waitP95Ms} />
+              <Lengths mean={task.runMs} p95={task.runP95Ms} />
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+function Lengths({ mean, p95 }: { readonly mean: number | null; readonly p95: number | null }): JSX.Element {
+  if (mean === null) return <td class="number none">–</td>
+  return (
+    <td class="number" title={p95 === null ? undefined : `95 of 100 within ${length(p95)}`}>
+      {length(mean)}
+    </td>
+  )
 }

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 
@@ -30,12 +30,14 @@ const height = 170
 export function Chart({ title, hint, times, lines, write }: ChartProps): JSX.Element {
   const place = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot>(undefined)
+  const [at, setAt] = useState<number>()
   const isDark = useCell(dark)
+  const known = lines.some((line) => line.values.some((value) => value !== null))
 
   useEffect(() => {
     const element = place.current
     if (element === null) return
-    const drawn = new uPlot(options(element, lines, write), data(times, lines), element)
+    const drawn = new uPlot(options(element, lines, write, setAt), data(times, lines), element)
     plot.current = drawn
     const watch = new ResizeObserver(() => {
       if (element.clientWidth > 0) drawn.setSize({ width: element.clientWidth, height })
@@ -46,32 +48,42 @@ export function Chart({ title, hint, times, lines, write }: ChartProps): JSX.Ele
       drawn.destroy()
       plot.current = undefined
     }
-  }, [isDark]) // colours are given to uPlot once
+  }, [isDark, known]) // colours are given to uPlot once
 
   useEffect(() => plot.current?.setData(data(times, lines)), [times.at(-1), times.length])
 
-  const summary = lines.map((line) => `${line.label} ${latest(line, write)}`).join(', ')
+  const pointed = at === undefined ? undefined : times[at]
+  const value = (line: Line): string => written(at === undefined ? lastOf(line) : line.values[at], write)
   return (
     <section class="panel chart" aria-label={title}>
       <header class="panel-head">
         <h2>{title}</h2>
-        <span class="muted">{hint}</span>
+        <span class="muted">{pointed === undefined ? hint : clockTime(pointed)}</span>
         <span class="grow" />
         <ul class="chart-keys">
           {lines.map((line) => (
             <li key={line.label}>
-              <span class={`chart-key ${line.colour}`} />
-              {line.label} <strong>{latest(line, write)}</strong>
+              <span class={line.dash === true ? `chart-key dash ${line.colour}` : `chart-key ${line.colour}`} />
+              {line.label} <strong>{value(line)}</strong>
             </li>
           ))}
         </ul>
       </header>
-      <div class="chart-place" ref={place} role="img" aria-label={`${title}: now ${summary}`} />
+      {known ? (
+        <div class="chart-place" ref={place} role="img" aria-label={`${title}: ${said(lines, write)}`} />
+      ) : (
+        <p class="chart-none">Nothing is known yet. It comes from what workers count, from one look to the next.</p>
+      )}
     </section>
   )
 }
 
-function options(element: HTMLElement, lines: readonly Line[], write: (value: number) => string): uPlot.Options {
+function options(
+  element: HTMLElement,
+  lines: readonly Line[],
+  write: (value: number) => string,
+  point: (at: number | undefined) => void,
+): uPlot.Options {
   const style = getComputedStyle(document.documentElement)
   const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim()
   const axis = {
@@ -86,23 +98,22 @@ function options(element: HTMLElement, lines: readonly Line[], write: (value: nu
     ms: 1,
     padding: [8, 8, 0, 0],
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
-    legend: { show: true, live: true },
+    legend: { show: false },
+    hooks: { setCursor: [(plot) => point(plot.cursor.idx ?? undefined)] },
     scales: { y: { range: (_plot, _least, most) => [0, nice(most)] } },
     axes: [
       { ...axis, space: 80, values: (_plot, at) => at.map(clockTime) },
       { ...axis, size: 52, space: 36, values: (_plot, at) => at.map(write) },
     ],
     series: [
-      { label: 'Time', value: (_plot, at) => (at === null ? '' : clockTime(at)) },
+      {},
       ...lines.map((line) => ({
-        label: line.label,
         stroke: colour(line.colour),
         fill: line.dash === true ? '' : `color-mix(in srgb, ${colour(line.colour)} 10%, transparent)`,
         width: 1.75,
         dash: line.dash === true ? [5, 4] : [],
         spanGaps: false,
         points: { show: false },
-        value: (_plot: uPlot, value: number | null) => (value === null ? '' : write(value)),
       })),
     ],
   }
@@ -117,7 +128,14 @@ function nice(most: number | null | undefined): number {
   return most === null || most === undefined || !(most > 0) ? 1 : most * 1.15
 }
 
-function latest(line: Line, write: (value: number) => string): string {
-  const value = line.values.findLast((one) => one !== null)
+function lastOf(line: Line): number | null | undefined {
+  return line.values.findLast((one) => one !== null)
+}
+
+function written(value: number | null | undefined, write: (value: number) => string): string {
   return value === undefined || value === null ? '–' : write(value)
+}
+
+function said(lines: readonly Line[], write: (value: number) => string): string {
+  return lines.map((line) => `${line.label} ${written(lastOf(line), write)}`).join(', ')
 }

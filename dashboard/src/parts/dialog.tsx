@@ -16,6 +16,7 @@ export function Dialog(props: {
   useEffect(() => {
     const dialog = element.current
     dialog?.showModal()
+    dialog?.querySelector<HTMLElement>('[data-first]')?.focus()
     return () => dialog?.close()
   }, [])
   const leaveOutside = (event: MouseEvent): void => {
@@ -89,7 +90,7 @@ export function FormDialog(props: {
             type="submit"
             class={props.danger === true ? 'button danger' : 'button primary'}
             disabled={busy}
-            autofocus={props.plain === true}
+            data-first={props.plain === true ? '' : undefined}
           >
             {busy ? 'One moment …' : props.button}
           </button>

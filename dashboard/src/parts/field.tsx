@@ -35,3 +35,8 @@ export function textOf(event: Event): string {
     target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement
   return field ? target.value : ''
 }
+
+/** As a `ref`: the field has the focus as soon as it is there. */
+export function focusFirst(field: HTMLElement | null): void {
+  field?.focus()
+}

@@ -5,7 +5,7 @@ import type { LogLineView, LogPage } from '../../../src/dashboard/shapes.ts'
 import { jobAddress } from '../address.ts'
 import { useCell } from '../cell.ts'
 import { changes } from '../feed.ts'
-import { clockTime, count, exact } from '../format.ts'
+import { clockTime, exact, lines as linesOf } from '../format.ts'
 import { ask, messageOf } from '../wire.ts'
 import { Copy } from './copy.tsx'
 import { Icon } from './icon.tsx'
@@ -28,7 +28,7 @@ export function Logs({ id, running }: { readonly id: string; readonly running: b
     <section class="panel" aria-label="Log">
       <header class="panel-head">
         <h2>Log</h2>
-        {lines.length > 0 && <span class="muted">{count(lines.length)} lines</span>}
+        {lines.length > 0 && <span class="muted">{linesOf(lines.length)}</span>}
         {running && <span class="tag live">as it comes</span>}
         <span class="grow" />
         {lines.length > 0 && <Copy text={() => lines.map(written).join('\n')} label="log" />}

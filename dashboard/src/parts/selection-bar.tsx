@@ -161,7 +161,7 @@ export function ReasonField(props: { readonly value: string; readonly onChange: 
           {...attributes}
           type="text"
           maxLength={500}
-          autofocus
+          data-first
           value={props.value}
           onInput={(event) => props.onChange(textOf(event))}
         />

@@ -20,7 +20,7 @@ export function Since({ at }: { readonly at: number }): JSX.Element {
   const ms = Math.max(0, now() - at)
   return (
     <time dateTime={iso(at)} title={exact(at)}>
-      {length(ms < 1_000 ? ms : Math.floor(ms / 1_000) * 1_000)}
+      {ms < 1_000 ? '< 1 s' : length(Math.floor(ms / 1_000) * 1_000)}
     </time>
   )
 }

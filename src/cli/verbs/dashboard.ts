@@ -34,7 +34,7 @@ export const dashboardVerb: Verb = verb({
   summary: 'Serves a page to look at jobs and steer them, and its JSON API, on this machine alone.',
   notes:
     'Without a token everybody on this machine may use it. On another address than a loopback one it does not start without.\n' +
-    'The token goes to the page behind the #, or to scripts as authorization: Bearer. Ctrl-C ends it.',
+    'The page asks for the token; scripts send it as authorization: Bearer. Ctrl-C ends it.',
   importing: true,
   options,
   async run(given) {

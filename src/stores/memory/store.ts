@@ -2,6 +2,7 @@ import { type Capability, capabilities } from '../../core/capability.ts'
 import { StoreError, UsageError } from '../../core/errors.ts'
 import { type Instant, type Job, type State, states } from '../../core/job.ts'
 import { claimed, expectFaultless, type Write } from '../../core/lifecycle.ts'
+import type { Presence, PresentWorker } from '../../core/presence.ts'
 import {
   type Batch,
   type BatchResult,
@@ -39,6 +40,7 @@ export class MemoryStore implements Store {
   #seen = new Map<string, Set<string>>()
   #log: StoredLogLine[] = []
   #lastSeq = 0
+  readonly #workers = new Map<string, PresentWorker>()
   readonly #rings = new Set<(bell: Bell) => void>()
   #closed = false
 
@@ -189,6 +191,17 @@ export class MemoryStore implements Store {
     const own = (bell: Bell): void => ring(bell)
     this.#rings.add(own)
     return () => void this.#rings.delete(own)
+  }
+
+  present(presence: Presence, now: Instant, until: Instant): void {
+    this.#open()
+    this.#workers.set(presence.id, { ...presence, toldAt: now, until })
+    for (const worker of this.#workers.values()) if (worker.until <= now) this.#workers.delete(worker.id)
+  }
+
+  workers(now: Instant): readonly PresentWorker[] {
+    this.#open()
+    return [...this.#workers.values()].filter(({ until }) => until > now).toSorted((a, b) => compare(a.id, b.id))
   }
 
   report(): readonly Finding[] {

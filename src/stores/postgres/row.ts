@@ -1,5 +1,6 @@
 import type { Failure, Job, JobPolicy, Payload, State, Unique } from '../../core/job.ts'
 import type { Write } from '../../core/lifecycle.ts'
+import type { Presence, PresentWorker } from '../../core/presence.ts'
 import type { LogLevel, StoredLogLine } from '../../store.ts'
 import type { Row } from '../pg/query.ts'
 import type { Lane } from './lanes.ts'
@@ -206,6 +207,10 @@ export function toOptionalText(value: unknown): string | undefined {
 /** A column that holds a number or nothing. */
 export function toOptionalNumber(value: unknown): number | undefined {
   return value === null || value === undefined ? undefined : Number(value)
+}
+
+export function toPresentWorker([toldAt, until, presence]: Row): PresentWorker {
+  return { ...(JSON.parse(presence as string) as Presence), toldAt: Number(toldAt), until: Number(until) }
 }
 
 /** One batch's answer as `insert_batches` gives it. */

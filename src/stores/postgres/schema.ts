@@ -126,4 +126,14 @@ export const migrations: readonly string[] = [
     rest text
   );
   `,
+  `
+  -- Which workers are alive, until when unless they tell again, and what they have told. Written every few seconds: no index but the key,
+  -- and room in the page, so that no update touches it.
+  create table @.worker (
+    id text collate "C" primary key,
+    told_at bigint not null,
+    present_until bigint not null,
+    presence text not null
+  ) with (fillfactor = 50);
+  `,
 ]

@@ -18,6 +18,9 @@ export type StatementName =
   | 'logs'
   | 'configure'
   | 'queues'
+  | 'present'
+  | 'removeGone'
+  | 'workers'
   | 'insertInTx'
   | 'applyInTx'
   | 'time'
@@ -146,6 +149,16 @@ const texts: Readonly<Record<StatementName, string>> = {
       where n.pending is not null or t.lane is not null
     ) l on l.queue = u.id
     where u.configured or l.queue is not null`,
+  present: `
+    insert into @.worker (id, told_at, present_until, presence)
+    values ($1::text, $2::bigint, $3::bigint, $4::text)
+    on conflict (id) do update
+    set told_at = excluded.told_at, present_until = excluded.present_until, presence = excluded.presence
+    returning ${relaxedIf('true')}`,
+  /** Never waits, and never for two at a time: workers that come back together would otherwise wait for each other. */
+  removeGone: `
+    delete from @.worker where id in (select w.id from @.worker w where w.present_until <= $1::bigint for update skip locked)`,
+  workers: `select told_at::text, present_until::text, presence from @.worker where present_until > $1::bigint order by id`,
   insertInTx: 'select @.insert_in_tx($1::text, $2::text::json, $3::text::bigint, $4::text, $5::text)::text as answer',
   applyInTx: 'select @.apply_in_tx($1::text, $2::text::json, $3::text, $4::text, $5::text::boolean)::text as answer',
   time: `select floor(extract(epoch from clock_timestamp()) * 1000)::bigint::text`,

@@ -4,6 +4,7 @@ import { type Capability, capabilities } from '../../core/capability.ts'
 import { UsageError } from '../../core/errors.ts'
 import type { Instant, Job } from '../../core/job.ts'
 import { expectFaultless, type Write } from '../../core/lifecycle.ts'
+import type { Presence, PresentWorker } from '../../core/presence.ts'
 import type {
   Batch,
   BatchResult,
@@ -37,7 +38,7 @@ import { type PostgresOptions, type PostgresSettings, postgresSettings } from '.
 import { OwnTransactions } from '../pg/own-transactions.ts'
 import { type Driver, loadDriver, type PgClient } from '../pg/pg.ts'
 import { report } from './report/index.ts'
-import { toJob, toLogLine, toOptionalNumber, toOptionalText, toText } from './row.ts'
+import { toJob, toLogLine, toOptionalNumber, toOptionalText, toPresentWorker, toText } from './row.ts'
 import { toWriteResults } from './settlement.ts'
 import { channelOf, inSchema, makeStatements, type Statements } from './statements.ts'
 import { toQueueStats } from './stats.ts'
@@ -282,6 +283,17 @@ export class PostgresStore implements Store<object> {
   async listen(ring: (bell: Bell) => void): Promise<() => void> {
     this.#link.expectOpen()
     return await this.#bells.listen(ring)
+  }
+
+  /** Two statements, each whole: between them a reader sees no more than that somebody is gone. */
+  async present(presence: Presence, now: Instant, until: Instant): Promise<void> {
+    const values = [presence.id, String(now), String(until), JSON.stringify(presence)]
+    await this.#link.run(this.#statements('present'), values)
+    await this.#link.run(this.#statements('removeGone'), [String(now)])
+  }
+
+  async workers(now: Instant): Promise<readonly PresentWorker[]> {
+    return (await this.#link.run(this.#statements('workers'), [String(now)])).map(toPresentWorker)
   }
 
   async report(): Promise<readonly Finding[]> {

@@ -1,5 +1,6 @@
 import type { Failure, Instant, Job, JobPolicy, Payload, State, Unique } from '../../core/job.ts'
 import { claimed } from '../../core/lifecycle.ts'
+import type { PresentWorker } from '../../core/presence.ts'
 import type { LogLevel, LogLine, StoredLogLine } from '../../store.ts'
 
 /**
@@ -142,6 +143,10 @@ export function toLogText({ attempt, at, level, message, data }: LogLine): strin
 export function toLogLine(jobId: string, seq: string, text: string): StoredLogLine {
   const [attempt, at, level, message, data] = JSON.parse(text) as [number, Instant, LogLevel, string, string | null]
   return { jobId, attempt, at, level, message, data: data ?? undefined, seq: Number.parseInt(seq, 10) }
+}
+
+export function toPresentWorker(until: string, text: string): PresentWorker {
+  return { ...(JSON.parse(text) as PresentWorker), until: Number(until) }
 }
 
 /** An answer that is known to be a list. */

@@ -4,6 +4,7 @@ import { addLua, appendLua, insertLua } from './scripts/insert.ts'
 import { expiredLua, renewLua } from './scripts/leases.ts'
 import { listLua } from './scripts/list.ts'
 import { configureLua, getLua, infoLua, logLua, logsLua, pruneLua, queuesLua, timeLua } from './scripts/look.ts'
+import { presentLua, workersLua } from './scripts/presence.ts'
 import { applyLua } from './scripts/settle.ts'
 
 type Name =
@@ -21,6 +22,8 @@ type Name =
   | 'configure'
   | 'log'
   | 'logs'
+  | 'present'
+  | 'workers'
   | 'time'
   | 'info'
 
@@ -40,6 +43,8 @@ export const scripts: Readonly<Record<Name, Script>> = {
   configure: script('configure', configureLua),
   log: script('log', logLua),
   logs: script('logs', logsLua),
+  present: script('present', presentLua),
+  workers: script('workers', workersLua),
   time: script('time', timeLua),
   info: script('info', infoLua),
 }

@@ -4,6 +4,7 @@ import type { Capability } from '../../core/capability.ts'
 import { StoreError, UsageError } from '../../core/errors.ts'
 import type { Instant, Job } from '../../core/job.ts'
 import { claimed, expectFaultless, type Write } from '../../core/lifecycle.ts'
+import type { Presence, PresentWorker } from '../../core/presence.ts'
 import type {
   Batch,
   BatchResult,
@@ -34,7 +35,18 @@ import { expectServer, prepare } from './migrate.ts'
 import { appendTo } from './pipeline.ts'
 import { type RedisOptions, type RedisSettings, redisSettings } from './options.ts'
 import { report } from './report.ts'
-import { escape, fromRow, toJob, toList, toLogLine, toLogText, toOptionalNumber, toText, toTurn } from './row.ts'
+import {
+  escape,
+  fromRow,
+  toJob,
+  toList,
+  toLogLine,
+  toLogText,
+  toOptionalNumber,
+  toPresentWorker,
+  toText,
+  toTurn,
+} from './row.ts'
 import { scripts } from './script.ts'
 import { toQueueStats } from './stats.ts'
 import type { Wire } from '../redis-client/wire.ts'
@@ -242,6 +254,20 @@ export class RedisStore implements Store {
   async listen(ring: (bell: Bell) => void): Promise<() => void> {
     this.#expectOpen()
     return await this.#bells.listen(ring)
+  }
+
+  async present(presence: Presence, now: Instant, until: Instant): Promise<void> {
+    this.#expectOpen()
+    const told = JSON.stringify({ ...presence, toldAt: now })
+    await this.#link.run(scripts.present, [String(now), String(until), presence.id, told])
+  }
+
+  async workers(now: Instant): Promise<readonly PresentWorker[]> {
+    this.#expectOpen()
+    const texts = toList(await this.#link.run(scripts.workers, [String(now)])).map(toText)
+    return Array.from({ length: texts.length / 2 }, (_, i) =>
+      toPresentWorker(texts[2 * i] ?? '', texts[2 * i + 1] ?? ''),
+    ).toSorted((a, b) => (a.id < b.id ? -1 : 1))
   }
 
   async report(): Promise<readonly Finding[]> {

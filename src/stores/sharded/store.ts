@@ -2,6 +2,7 @@ import type { Capability } from '../../core/capability.ts'
 import { UsageError } from '../../core/errors.ts'
 import type { Instant, Job } from '../../core/job.ts'
 import type { Write } from '../../core/lifecycle.ts'
+import type { Presence, PresentWorker } from '../../core/presence.ts'
 import type {
   Awaitable,
   Batch,
@@ -42,6 +43,8 @@ export class ShardedStore implements Store<unknown> {
   /** That of the first shard: they are expected to agree. */
   readonly time?: () => Awaitable<Instant>
   readonly append?: NonNullable<Store['append']>
+  readonly present?: NonNullable<Store['present']>
+  readonly workers?: NonNullable<Store['workers']>
   readonly #shards: readonly Store<unknown>[]
   readonly #shardBy: ShardBy
   #turn = 0
@@ -65,6 +68,9 @@ export class ShardedStore implements Store<unknown> {
     // All must be of one shard, as those of a batch.
     if (this.capabilities.has('pipeline'))
       this.append = (jobs, now, pipeline) => this.#shard(this.#routeOf({ jobs })).append?.(jobs, now, pipeline)
+    if (!this.capabilities.has('workers')) return
+    this.present = (presence, now, until) => this.#tell(presence, now, until)
+    this.workers = (now) => this.#present(now)
   }
 
   async migrate(): Promise<void> {
@@ -213,6 +219,27 @@ export class ShardedStore implements Store<unknown> {
   async report(): Promise<readonly Finding[]> {
     const all = await Promise.all(this.#shards.map(async (shard) => await shard.report()))
     return all.flatMap((findings, i) => findings.map((finding) => ({ ...finding, name: `${i}: ${finding.name}` })))
+  }
+
+  /**
+   * A worker tells all shards, since whoever looks may know only one of them. A shard that fails keeps the others from nothing; its error is
+   * thrown once all have answered.
+   */
+  async #tell(presence: Presence, now: Instant, until: Instant): Promise<void> {
+    const told = await Promise.allSettled(
+      this.#shards.map(async (shard) => await shard.present?.(presence, now, until)),
+    )
+    for (const one of told) if (one.status === 'rejected') throw one.reason
+  }
+
+  async #present(now: Instant): Promise<readonly PresentWorker[]> {
+    const all = await Promise.all(this.#shards.map(async (shard) => (await shard.workers?.(now)) ?? []))
+    const latest = new Map<string, PresentWorker>()
+    for (const worker of all.flat()) {
+      const other = latest.get(worker.id)
+      if (other === undefined || other.toldAt < worker.toldAt) latest.set(worker.id, worker)
+    }
+    return [...latest.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
   }
 
   #of(queue: string): number {

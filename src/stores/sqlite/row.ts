@@ -1,4 +1,5 @@
 import type { Failure, Job, JobPolicy, Payload, State, Unique } from '../../core/job.ts'
+import type { Presence, PresentWorker } from '../../core/presence.ts'
 import type { LogLevel, StoredLogLine } from '../../store.ts'
 import type { Row, SqliteValue } from '../sqlite-file/connection.ts'
 import type { Lane } from './lanes.ts'
@@ -132,6 +133,10 @@ export function toLogLine(row: Row): StoredLogLine {
     message: message as string,
     data: (data ?? undefined) as string | undefined,
   }
+}
+
+export function toPresentWorker([toldAt, until, presence]: Row): PresentWorker {
+  return { ...(JSON.parse(presence as string) as Presence), toldAt: toldAt as number, until: until as number }
 }
 
 /** A column that is known to hold a whole number. */

@@ -90,4 +90,13 @@ export const migrations: readonly string[] = [
   ) strict;
   create index $log_job on $log (job, seq);
   `,
+  `
+  -- Which workers are alive, until when unless they tell again, and what they have told.
+  create table $worker (
+    id text primary key,
+    told_at integer not null,
+    present_until integer not null,
+    presence text not null
+  ) strict, without rowid;
+  `,
 ]

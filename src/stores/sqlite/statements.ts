@@ -8,6 +8,7 @@ export function makeStatements(prefix: string) {
   const lane = `${prefix}lane`
   const queue = `${prefix}queue`
   const log = `${prefix}log`
+  const worker = `${prefix}worker`
   return {
     begin: 'begin immediate',
     beginLook: 'begin',
@@ -137,6 +138,12 @@ export function makeStatements(prefix: string) {
       where exists (select 1 from ${job} where id = ?)`,
     logs: `select seq, job, attempt, at, level, message, data from ${log} where job = ? and seq > ? order by seq limit ?`,
     anyLog: `select 1 from ${log} limit 1`,
+    present: `
+      insert into ${worker} (id, told_at, present_until, presence) values (?, ?, ?, ?)
+      on conflict (id) do update set told_at = excluded.told_at, present_until = excluded.present_until, presence = excluded.presence`,
+    /** No index: there are as many rows as workers. */
+    removeGone: `delete from ${worker} where present_until <= ?`,
+    workers: `select told_at, present_until, presence from ${worker} where present_until > ? order by id`,
     removeLogs: `delete from ${log} where job in (select value from json_each(?))`,
   }
 }

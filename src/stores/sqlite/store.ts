@@ -2,6 +2,7 @@ import { type Capability, capabilities } from '../../core/capability.ts'
 import { UsageError } from '../../core/errors.ts'
 import type { Instant, Job } from '../../core/job.ts'
 import { endsRun, expectFaultless, type Write } from '../../core/lifecycle.ts'
+import type { Presence, PresentWorker } from '../../core/presence.ts'
 import type {
   Awaitable,
   Batch,
@@ -33,7 +34,7 @@ import { makeStatements, type Statements } from './statements.ts'
 import { queueStats } from './stats.ts'
 import { checkTx } from '../sqlite-file/tx.ts'
 import { Session } from './session.ts'
-import { toLogLine } from './row.ts'
+import { toLogLine, toPresentWorker } from './row.ts'
 
 export type { Durability, SqliteOptions } from './options.ts'
 
@@ -156,6 +157,20 @@ export class SqliteStore implements Store<SqliteHandle> {
       this.#endWatch?.()
       this.#endWatch = undefined
     }
+  }
+
+  present(presence: Presence, now: Instant, until: Instant): Awaitable<void> {
+    const { present, removeGone } = this.#statements
+    return this.#line.whenFree(() =>
+      this.#transact('relaxed', () => {
+        this.connection.sql(present).run(presence.id, now, until, JSON.stringify(presence))
+        this.connection.sql(removeGone).run(now)
+      }),
+    )
+  }
+
+  workers(now: Instant): Awaitable<readonly PresentWorker[]> {
+    return this.#read(() => this.connection.sql(this.#statements.workers).rows(now).map(toPresentWorker), false)
   }
 
   report(): Awaitable<readonly Finding[]> {

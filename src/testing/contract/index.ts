@@ -19,6 +19,7 @@ import { log } from './log.ts'
 import { queues } from './queues.ts'
 import { transaction } from './transaction.ts'
 import { unique } from './unique.ts'
+import { workers } from './workers.ts'
 
 export { aJob, T } from './builders.ts'
 export { guestContract } from './guest.ts'
@@ -45,6 +46,7 @@ export const contract: readonly Case[] = [
   ...queues,
   ...log,
   ...listen,
+  ...workers,
   ...transaction,
   ...connection,
 ]

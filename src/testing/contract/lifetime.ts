@@ -122,6 +122,7 @@ function calls(store: Store<unknown>): Readonly<Record<string, () => Promise<unk
   return {
     migrate: async () => await store.migrate(),
     insert: async () => await store.insert([{ jobs: [{ job: aJob(), ifHeld: 'keep' }] }], T),
+    ...(store.capabilities.has('workers') ? { workers: async () => await store.workers?.(T) } : {}),
     'insert of nothing': async () => await store.insert([], T),
     claim: async () => await store.claim(aClaim()),
     apply: async () => await store.apply([], T),

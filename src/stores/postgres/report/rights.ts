@@ -10,6 +10,7 @@ const workersRights: Readonly<Record<string, readonly string[]>> = {
   tally: ['select', 'insert'],
   job: ['select', 'insert', 'update', 'delete'],
   log: ['select', 'insert', 'delete'],
+  worker: ['select', 'insert', 'update', 'delete'],
 }
 
 /** What the role of this connection may do, and whether that goes as far as reading the tables. */
