@@ -7,8 +7,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
 
 import { open } from '../src/index.ts'
-import { scene } from '../test/dashboard/scene.ts'
-import { newStage } from '../test/dashboard/stage.ts'
+import { scene } from '../test/dashboard-page/scene.ts'
+import { newStage } from '../test/dashboard-page/stage.ts'
 import { startBrowser } from '../test/servers/browser.ts'
 
 const folder = join(import.meta.dirname, '../screenshots')
@@ -36,7 +36,10 @@ try {
     failed: async (page) => goTo(page, 'jobs?state=failed'),
     chosen: async (page) => {
       await goTo(page, 'jobs?state=failed')
-      await page.getByLabel('Choose all on this page').setChecked(true, { force: true }).catch(() => undefined)
+      await page
+        .getByLabel('Choose all on this page')
+        .setChecked(true, { force: true })
+        .catch(() => undefined)
       await wait(300)
     },
     search: async (page) => goTo(page, 'jobs?text=nothing-like-this'),
@@ -77,7 +80,10 @@ try {
       if (only.length > 0 && !only.includes(title)) continue
       await visit(page)
       await wait(400)
-      await page.screenshot({ path: join(folder, `${title}-${name}.png`), fullPage: title !== 'chosen' && name !== 'dark' })
+      await page.screenshot({
+        path: join(folder, `${title}-${name}.png`),
+        fullPage: title !== 'chosen' && name !== 'dark',
+      })
     }
     await context.close()
   }

@@ -32,7 +32,7 @@ export function rate(value: number): string {
 export function length(ms: number): string {
   if (ms < 1) return ms <= 0 ? '0 ms' : '< 1 ms'
   if (ms < 1_000) return `${Math.round(ms)} ms`
-  if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`
+  if (ms < 10_000) return `${(ms / 1_000).toFixed(1).replace('.0', '')} s`
   const seconds = Math.round(ms / 1_000)
   if (seconds < 60) return `${seconds} s`
   const minutes = Math.floor(seconds / 60)

@@ -61,51 +61,51 @@ function Side({ onHelp }: { readonly onHelp: () => void }): JSX.Element {
   return (
     <header class="side">
       <div class="side-inner">
-      <a class="brand" href="./" aria-label="jobferry: overview">
-        <Logo />
-        <span>jobferry</span>
-      </a>
-      <nav aria-label="Pages">
-        <Item to="./" icon="overview" text="Overview" here={path === ''} />
-        {can('list') && <Item to="jobs" icon="jobs" text="Jobs" here={path.startsWith('jobs')} />}
-        {can('list') && <StateItems />}
-        <Item to="queues" icon="queues" text="Queues" here={path === 'queues'} />
-        {can('workers') && <Item to="workers" icon="workers" text="Workers" here={path === 'workers'} />}
-        {can('enqueue') && <Item to="enqueue" icon="plus" text="Enqueue" here={path === 'enqueue'} />}
-      </nav>
-      <div class="side-foot">
-        <Beacon />
-        <span class="side-store" title="The store">
-          {store}
-        </span>
-        {access === 'read' && <span class="tag">read-only</span>}
-        <span class="grow" />
-        <button
-          type="button"
-          class="icon-button"
-          aria-label={`Colours: ${chosen}`}
-          title={`Colours: ${chosen}`}
-          onClick={turnTheme}
-        >
-          <Icon name={chosen === 'auto' ? 'auto' : chosen === 'dark' ? 'moon' : 'sun'} />
-        </button>
-        <button type="button" class="icon-button" aria-label="Help" title="Help (?)" onClick={onHelp}>
-          <span class="glyph" aria-hidden="true">
-            ?
+        <a class="brand" href="./" aria-label="jobferry: overview">
+          <Logo />
+          <span>jobferry</span>
+        </a>
+        <nav aria-label="Pages">
+          <Item to="./" icon="overview" text="Overview" here={path === ''} />
+          {can('list') && <Item to="jobs" icon="jobs" text="Jobs" here={path.startsWith('jobs')} />}
+          {can('list') && <StateItems />}
+          <Item to="queues" icon="queues" text="Queues" here={path === 'queues'} />
+          {can('workers') && <Item to="workers" icon="workers" text="Workers" here={path === 'workers'} />}
+          {can('enqueue') && <Item to="enqueue" icon="plus" text="Enqueue" here={path === 'enqueue'} />}
+        </nav>
+        <div class="side-foot">
+          <Beacon />
+          <span class="side-store" title="The store">
+            {store}
           </span>
-        </button>
-        {signedIn && (
+          {access === 'read' && <span class="tag">read-only</span>}
+          <span class="grow" />
           <button
             type="button"
             class="icon-button"
-            aria-label="Sign out"
-            title="Sign out"
-            onClick={() => void signOut().catch(complain)}
+            aria-label={`Colours: ${chosen}`}
+            title={`Colours: ${chosen}`}
+            onClick={turnTheme}
           >
-            <Icon name="out" />
+            <Icon name={chosen === 'auto' ? 'auto' : chosen === 'dark' ? 'moon' : 'sun'} />
           </button>
-        )}
-      </div>
+          <button type="button" class="icon-button" aria-label="Help" title="Help (?)" onClick={onHelp}>
+            <span class="glyph" aria-hidden="true">
+              ?
+            </span>
+          </button>
+          {signedIn && (
+            <button
+              type="button"
+              class="icon-button"
+              aria-label="Sign out"
+              title="Sign out"
+              onClick={() => void signOut().catch(complain)}
+            >
+              <Icon name="out" />
+            </button>
+          )}
+        </div>
       </div>
     </header>
   )

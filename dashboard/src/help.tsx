@@ -36,7 +36,9 @@ export function Help({ onClose }: { readonly onClose: () => void }): JSX.Element
           </div>
         ))}
       </dl>
-      <p class="muted">The arrow keys do as j and k. Every filter stands in the address: copy it to share what you see.</p>
+      <p class="muted">
+        The arrow keys do as j and k. Every filter stands in the address: copy it to share what you see.
+      </p>
       <p class="muted">
         jobferry {version} on {store} ·{' '}
         <a href="api/openapi.json" target="_blank" rel="noreferrer">

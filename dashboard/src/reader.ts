@@ -62,7 +62,8 @@ export function useReading<T>(reader: Reader<T>, path: string): Reading<T> {
       setSeen({ path, ...next })
       state.controller = undefined
       state.endedAt = Date.now()
-      if (state.changed) setTimeout(() => state.controller === undefined && !controller.signal.aborted && again(), leastMs)
+      if (state.changed)
+        setTimeout(() => state.controller === undefined && !controller.signal.aborted && again(), leastMs)
     }
     reader
       .read(path, controller.signal)
@@ -109,6 +110,15 @@ interface Turn {
   endedAt: number
   /** Whether something changed during it. */
   changed: boolean
+}
+
+/** Calls again and again while the page is seen, for what changes without a bell. `undefined`: not now. */
+export function useEvery(ms: number | undefined, call: () => void): void {
+  useEffect(() => {
+    if (ms === undefined) return
+    const timer = setInterval(() => document.visibilityState === 'visible' && call(), ms)
+    return () => clearInterval(timer)
+  }, [ms, call])
 }
 
 function hasTime(value: unknown): value is { readonly at: number } {

@@ -44,7 +44,11 @@ async function refusal(response: Response): Promise<Refused> {
     return new Refused(status, problem.code, problem.detail, problem.issues)
   } catch {
     // Not ours: a proxy in between, say.
-    return new Refused(status, 'unknown', `The server answered ${status}${response.statusText && ` ${response.statusText}`}.`)
+    return new Refused(
+      status,
+      'unknown',
+      `The server answered ${status}${response.statusText && ` ${response.statusText}`}.`,
+    )
   }
 }
 

@@ -29,7 +29,8 @@ const quiet = [
  * @throws Error if there is none and it cannot be installed
  */
 export async function startBrowser(): Promise<Browser> {
-  const found = (): string | undefined => [process.env['JOBFERRY_CHROME'] ?? '', ...places].find((one) => existsSync(one))
+  const found = (): string | undefined =>
+    [process.env['JOBFERRY_CHROME'] ?? '', ...places].find((one) => existsSync(one))
   if (found() === undefined) await install('chromium')
   const executablePath = found()
   if (executablePath === undefined) throw new Error('Chromium was installed, but is not where it was looked for.')

@@ -81,7 +81,10 @@ function Form({ draft, change }: { readonly draft: Draft; readonly change: (draf
   const [busy, setBusy] = useState(false)
   const [refused, setRefused] = useState<unknown>()
   const known = tasks.find((task) => task.name === draft.task)
-  const taskNames = new Set([...tasks.map((task) => task.name), ...queues.flatMap((queue) => queue.tasks.map((t) => t.task))])
+  const taskNames = new Set([
+    ...tasks.map((task) => task.name),
+    ...queues.flatMap((queue) => queue.tasks.map((t) => t.task)),
+  ])
   const set = (name: keyof Draft) => (event: Event) => change({ ...draft, [name]: textOf(event) })
 
   const submit = async (event: Event): Promise<void> => {
@@ -157,7 +160,13 @@ function Form({ draft, change }: { readonly draft: Draft; readonly change: (draf
         {capabilities.includes('dedupe') && (
           <Field label="Unique key" hint="Nothing is added while another job holds it.">
             {(attributes) => (
-              <input {...attributes} type="text" autocomplete="off" value={draft.uniqueKey} onInput={set('uniqueKey')} />
+              <input
+                {...attributes}
+                type="text"
+                autocomplete="off"
+                value={draft.uniqueKey}
+                onInput={set('uniqueKey')}
+              />
             )}
           </Field>
         )}

@@ -1,5 +1,4 @@
 import type { JSX } from 'preact'
-import { useEffect } from 'preact/hooks'
 
 import type { JobDetail } from '../../../src/dashboard/shapes.ts'
 import { addressOf, go, jobAddress } from '../address.ts'
@@ -14,7 +13,7 @@ import { PreviewPanel } from '../parts/preview.tsx'
 import { FailureCard } from '../parts/stack.tsx'
 import { StateMark } from '../parts/state.tsx'
 import { Timeline } from '../parts/timeline.tsx'
-import { Reader, useReading } from '../reader.ts'
+import { Reader, useEvery, useReading } from '../reader.ts'
 import { useCan } from '../session.ts'
 import { Refused } from '../wire.ts'
 
@@ -82,9 +81,7 @@ function JobBody({ job }: { readonly job: JobDetail }): JSX.Element {
           <section class="panel" aria-label="Errors">
             <header class="panel-head">
               <h2>Errors</h2>
-              <span class="muted">
-                {failures.length === 20 ? 'the last 20' : failures.length}, the latest first
-              </span>
+              <span class="muted">{failures.length === 20 ? 'the last 20' : failures.length}, the latest first</span>
             </header>
             <ul class="failures">
               {failures.map((failure, index) => (
@@ -118,13 +115,4 @@ function JobBody({ job }: { readonly job: JobDetail }): JSX.Element {
 
 function noResult({ state }: JobDetail): string {
   return state === 'completed' ? 'Its handler returned nothing, or it was not kept.' : 'None until it is completed.'
-}
-
-/** A running job writes progress without ringing a bell. */
-function useEvery(ms: number | undefined, call: () => void): void {
-  useEffect(() => {
-    if (ms === undefined) return
-    const timer = setInterval(() => document.visibilityState === 'visible' && call(), ms)
-    return () => clearInterval(timer)
-  }, [ms, call])
 }

@@ -237,5 +237,7 @@ function FailuresByTask({ queues }: { readonly queues: readonly QueueView[] }): 
 function share({ failed, completed }: { readonly failed: number; readonly completed: number }): string {
   const finished = failed + completed
   const percent = (failed / finished) * 100
-  return completed === 0 ? count(failed) : `${count(failed)} · ${percent < 1 ? '< 1' : Math.round(percent)} % of finished`
+  return completed === 0
+    ? count(failed)
+    : `${count(failed)} · ${percent < 1 ? '< 1' : Math.round(percent)} % of finished`
 }

@@ -93,7 +93,7 @@ function QueueRows({ queue, steer }: { readonly queue: QueueView; readonly steer
           fields={{ queue: queue.queue }}
           limit={capabilities.includes('limits') ? queue.concurrency : null}
         />
-        <td>
+        <td class={queue.counts.pending === 0 ? 'cell-next none' : 'cell-next'}>
           <Next queue={queue} />
         </td>
         {steer && (
@@ -107,7 +107,7 @@ function QueueRows({ queue, steer }: { readonly queue: QueueView; readonly steer
           <tr key={task} class="queue-task">
             <td>{task}</td>
             <CountCells counts={counts} fields={{ queue: queue.queue, task }} limit={null} />
-            <td />
+            <td class="cell-next" />
             {steer && <td />}
           </tr>
         ))}
@@ -187,7 +187,8 @@ function LimitsDialog({ queue, onClose }: { readonly queue: QueueView; readonly 
   const save = async (): Promise<void> => {
     const limit = wholeIn(concurrency)
     const rank = wholeIn(priority)
-    if (limit === null || (limit !== undefined && limit < 1)) throw new Error('The limit is a whole number from 1, or empty.')
+    if (limit === null || (limit !== undefined && limit < 1))
+      throw new Error('The limit is a whole number from 1, or empty.')
     if (rank === null) throw new Error('The priority is a whole number.')
     await change({ queue: queue.queue, concurrency: limit ?? null, priority: rank ?? 0 })
     say(`The limits of ${queue.queue} are set, for all workers`)

@@ -7,7 +7,7 @@ import { Heading } from '../page.tsx'
 import { Empty, Failed, Loading, Stale } from '../parts/condition.tsx'
 import { Copy } from '../parts/copy.tsx'
 import { Since, Time } from '../parts/time.tsx'
-import { Reader, useReading } from '../reader.ts'
+import { Reader, useEvery, useReading } from '../reader.ts'
 import { useCan } from '../session.ts'
 
 const lists = new Reader<WorkerList>()
@@ -29,6 +29,7 @@ export function WorkersPage(): JSX.Element {
 
 function Workers(): JSX.Element {
   const { data, error, again } = useReading(lists, 'api/workers')
+  useEvery(2_500, again) // what a worker tells of itself rings no bell
   const hands = data?.workers.reduce((sum, worker) => sum + worker.running, 0) ?? 0
   return (
     <>
@@ -62,7 +63,7 @@ function WorkerCard({ worker }: { readonly worker: WorkerView }): JSX.Element {
     <section class="panel worker" aria-label={`Worker ${name}`}>
       <header class="panel-head">
         <span class={worker.state === 'working' ? 'light on' : 'light'} aria-hidden="true" />
-        <h2 title="Host and process">{name}</h2>
+        <h2 title={`Host and process, jobferry ${worker.version}`}>{name}</h2>
         {worker.state === 'stopping' && <span class="tag warn">stopping</span>}
         <span class="grow" />
         <span class="muted">
@@ -71,12 +72,9 @@ function WorkerCard({ worker }: { readonly worker: WorkerView }): JSX.Element {
       </header>
       <p class="worker-load">
         <strong>{count(running)}</strong> of {count(concurrency)} in hand
-        <meter
-          min={0}
-          max={Math.max(1, concurrency)}
-          value={Math.min(running, concurrency)}
-          aria-label={`${running} of ${concurrency} in hand`}
-        />
+        <span class="bar" aria-hidden="true">
+          <span class="bar-part running" style={{ width: `${Math.min(100, (running / concurrency) * 100)}%` }} />
+        </span>
       </p>
       {worker.runs.length > 0 && <Runs worker={worker} />}
       {worker.tasks.length > 0 && <TaskTable name={name} tasks={worker.tasks} />}
@@ -86,7 +84,6 @@ function WorkerCard({ worker }: { readonly worker: WorkerView }): JSX.Element {
         <span>
           told <Time at={worker.toldAt} />
         </span>
-        <span>jobferry {worker.version}</span>
         <span class="id">
           {worker.id} <Copy text={worker.id} label="worker’s id" />
         </span>

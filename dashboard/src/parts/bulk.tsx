@@ -48,7 +48,9 @@ function OperationCard({ operation }: { readonly operation: Operation }): JSX.El
   return (
     <div class={`card operation ${operation.state}`} data-operation={operation.state}>
       <header>
-        <Icon name={running ? bulkIcons[operation.action] : operation.failed > 0 || operation.error ? 'warn' : 'check'} />
+        <Icon
+          name={running ? bulkIcons[operation.action] : operation.failed > 0 || operation.error ? 'warn' : 'check'}
+        />
         <strong>{title(operation)}</strong>
         <span class="grow" />
         {running ? (

@@ -96,13 +96,13 @@ function options(
     width: Math.max(element.clientWidth, 100),
     height,
     ms: 1,
-    padding: [8, 8, 0, 0],
+    padding: [8, 26, 0, 0],
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
     legend: { show: false },
     hooks: { setCursor: [(plot) => point(plot.cursor.idx ?? undefined)] },
     scales: { y: { range: (_plot, _least, most) => [0, nice(most)] } },
     axes: [
-      { ...axis, space: 80, values: (_plot, at) => at.map(clockTime) },
+      { ...axis, size: 26, space: 80, values: (_plot, at) => at.map(clockTime) },
       { ...axis, size: 52, space: 36, values: (_plot, at) => at.map(write) },
     ],
     series: [

@@ -22,7 +22,8 @@ export function JobEditor(props: {
     runAt: toLocalInput(job.runAt),
     maxAttempts: String(job.maxAttempts),
   }
-  const whole = !job.payload.cut && !job.payload.redacted && (job.payload.kind === 'json' || job.payload.kind === 'none')
+  const whole =
+    !job.payload.cut && !job.payload.redacted && (job.payload.kind === 'json' || job.payload.kind === 'none')
   const [draft, setDraft] = useState(before)
   const [payload, setPayload] = useState(job.payload.text)
   const save = async (): Promise<void> => {

@@ -42,7 +42,9 @@ export function JobFacts({ job }: { readonly job: JobDetail }): JSX.Element {
             <Time at={job.leaseUntil} />
           </Fact>
         )}
-        {job.cancel !== null && <Fact name={job.state === 'running' ? 'Asked to stop' : 'Cancelled because'}>{job.cancel}</Fact>}
+        {job.cancel !== null && (
+          <Fact name={job.state === 'running' ? 'Asked to stop' : 'Cancelled because'}>{job.cancel}</Fact>
+        )}
       </dl>
     </section>
   )

@@ -17,8 +17,12 @@ export function JobFilters({ view }: { readonly view: View }): JSX.Element {
   const [unfolded, setUnfolded] = useState(rare)
   const queues = useCell(overview)?.queues ?? []
   const { tasks } = useSession()
-  const narrow = (more: Partial<View>): void => go(viewAddress({ ...view, after: undefined, before: undefined, ...more }))
-  const taskNames = new Set([...tasks.map((task) => task.name), ...queues.flatMap((queue) => queue.tasks.map((t) => t.task))])
+  const narrow = (more: Partial<View>): void =>
+    go(viewAddress({ ...view, after: undefined, before: undefined, ...more }))
+  const taskNames = new Set([
+    ...tasks.map((task) => task.name),
+    ...queues.flatMap((queue) => queue.tasks.map((t) => t.task)),
+  ])
   return (
     <div class="filters" role="search" aria-label="Filters">
       <Search view={view} narrow={narrow} />

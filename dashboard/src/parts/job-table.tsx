@@ -147,4 +147,3 @@ function When({ row }: { readonly row: JobRow }): JSX.Element {
     </>
   )
 }
-

@@ -54,9 +54,22 @@ export function SelectionBar(props: Props): JSX.Element {
     if (harmless && !selection.all) void begin({}, action).catch(complain)
     else setAsked(action)
   }
-  const text = selection.all ? (total === undefined ? 'all jobs that match' : `all ${jobs(total)}`) : jobs(selection.size)
+  const text = selection.all
+    ? total === undefined
+      ? 'all jobs that match'
+      : `all ${jobs(total)}`
+    : jobs(selection.size)
   return (
     <div class="selection" role="region" aria-label="Chosen jobs">
+      <button
+        type="button"
+        class="icon-button"
+        aria-label="Choose none"
+        title="Choose none (Esc)"
+        onClick={selection.clear}
+      >
+        <Icon name="cross" />
+      </button>
       <strong class="selection-text">{text} chosen</strong>
       {whole && more && !selection.all && (
         <button type="button" class="link" onClick={selection.chooseAll}>
@@ -74,9 +87,6 @@ export function SelectionBar(props: Props): JSX.Element {
           <Icon name={bulkIcons[action]} /> {words[action]}
         </button>
       ))}
-      <button type="button" class="icon-button" aria-label="Choose none" title="Choose none (Esc)" onClick={selection.clear}>
-        <Icon name="cross" />
-      </button>
       {asked !== undefined && (
         <Ask action={asked} what={text} onClose={() => setAsked(undefined)} begin={(more) => begin(more, asked)} />
       )}
@@ -153,7 +163,10 @@ function Ask(props: {
 }
 
 /** Why something is cancelled: kept with the job and given to its handler. */
-export function ReasonField(props: { readonly value: string; readonly onChange: (value: string) => void }): JSX.Element {
+export function ReasonField(props: {
+  readonly value: string
+  readonly onChange: (value: string) => void
+}): JSX.Element {
   return (
     <Field label="Reason" hint="Kept with the job; its handler hears it, too. May be empty.">
       {(attributes) => (

@@ -71,7 +71,16 @@ function presentOf(job: JobDetail, at: number): readonly Step[] {
   const started: Step[] =
     startedAt === null
       ? []
-      : [{ key: 'started', kind: 'past', icon: 'play', text: `Attempt ${attempt} started`, note: waited(job), at: startedAt }]
+      : [
+          {
+            key: 'started',
+            kind: 'past',
+            icon: 'play',
+            text: `Attempt ${attempt} started`,
+            note: waited(job),
+            at: startedAt,
+          },
+        ]
   const forgotten: Step[] =
     forgetAt === null ? [] : [{ key: 'forgotten', kind: 'next', icon: 'clock', text: 'To be forgotten', at: forgetAt }]
   switch (state) {

@@ -76,7 +76,8 @@ export async function scene(jobs: Jobs): Promise<Scene> {
     handler: async ({ month }, job) => {
       for (let page = 1; !job.signal.aborted && !ended.signal.aborted; page++) {
         job.log.info(`page ${page} of the report for ${month}`, { rows: 1_000 * page })
-        if (page % 5 === 0) job.log.warn('a customer has two addresses; the newer was taken', { customer: 4_711 + page })
+        if (page % 5 === 0)
+          job.log.warn('a customer has two addresses; the newer was taken', { customer: 4_711 + page })
         await wait(700, undefined, { signal: job.signal }).catch(() => undefined)
       }
     },
@@ -104,7 +105,11 @@ export async function scene(jobs: Jobs): Promise<Scene> {
 
   const imported = await jobs.enqueue(importFile, { file: 's3://inbox/customers-2026-11.csv', rows: 48_210 })
   const bad = await jobs.enqueue(charge, { order: 17 * 241, cents: 12_900, card: 'tok_visa_4242' })
-  const busy = await jobs.enqueue(report, { month: '2026-10', formats: ['pdf', 'xlsx'], recipients: ['ada@example.com'] })
+  const busy = await jobs.enqueue(report, {
+    month: '2026-10',
+    formats: ['pdf', 'xlsx'],
+    recipients: ['ada@example.com'],
+  })
   await jobs.enqueue(report, { month: '2026-11', formats: ['pdf'], recipients: [] })
   const later = await jobs.enqueue(
     sendEmail,
@@ -127,7 +132,9 @@ export async function scene(jobs: Jobs): Promise<Scene> {
           sendEmail.with({ to: `customer${n * 10 + i}@example.com`, template: 'order-shipped', order: n * 10 + i }),
         ),
         charge.with({ order: n, cents: 990 + n, card: `tok_${n}` }),
-        ...Array.from({ length: burst }, (_, i) => thumbnail.with({ image: `uploads/${n}-${i + 10}.webp`, width: 320 })),
+        ...Array.from({ length: burst }, (_, i) =>
+          thumbnail.with({ image: `uploads/${n}-${i + 10}.webp`, width: 320 }),
+        ),
         ...(n % 5 === 0 ? [syncCrm.with({ customer: `c-${n}` })] : []),
       ])
       await wait(250)
