@@ -5,6 +5,7 @@ import { useAddress } from './address.ts'
 import { useCell } from './cell.ts'
 import { unwatch, watch } from './feed.ts'
 import { Frame } from './frame.tsx'
+import { Heading } from './page.tsx'
 import { EnqueuePage } from './pages/enqueue.tsx'
 import { JobPage } from './pages/job.tsx'
 import { JobsPage } from './pages/jobs.tsx'
@@ -62,9 +63,12 @@ function Page(): JSX.Element {
 
 function NoPage(): JSX.Element {
   return (
-    <Empty icon="search" title="There is no such page">
-      <a href="./">To the overview</a>
-    </Empty>
+    <>
+      <Heading title="No such page" />
+      <Empty icon="search" title="There is nothing at this address">
+        <a href="./">To the overview</a>
+      </Empty>
+    </>
   )
 }
 

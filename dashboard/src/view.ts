@@ -1,4 +1,4 @@
-import type { BulkFilter, JobPage, QueueView } from '../../src/dashboard/shapes.ts'
+import type { BulkFilter, JobPage, JobRow, QueueView } from '../../src/dashboard/shapes.ts'
 import type { Counts } from '../../src/store.ts'
 import type { State } from '../../src/core/job.ts'
 import { addressOf } from './address.ts'
@@ -73,7 +73,7 @@ export function viewAddress(view: View): string {
 }
 
 /** Where to read it. The page before a job is the page behind it in the other order. `minute` is the time, rounded so that the path rests. */
-export function viewPath(view: View, limit: number, minute: number): string {
+export function viewPath(view: View, size: number, minute: number): string {
   const { state, queue, task, text, uniqueKey, parent } = view
   const backwards = view.before !== undefined
   const oldest = (view.order === 'oldest') !== backwards
@@ -87,15 +87,27 @@ export function viewPath(view: View, limit: number, minute: number): string {
     ...timesOf(view, minute),
     order: oldest ? 'oldest' : undefined,
     after: view.before ?? view.after,
-    limit: String(limit),
+    limit: String(text === undefined ? size + 1 : size),
   })
 }
 
-/** A page as it is to be shown: that of the other order is turned, and what lies behind it is known. */
-export function turned(page: JobPage, view: View): JobPage {
-  if (view.before === undefined) return page
-  const jobs = page.jobs.toReversed()
-  return { ...page, jobs, next: jobs.at(-1)?.id ?? null }
+/** A page as it is to be shown. */
+export interface ShownPage {
+  readonly jobs: readonly JobRow[]
+  /** `after` of the next page; `undefined` on the last. */
+  readonly next: string | undefined
+  /** Whether it was meant to be the page before another, but there is none before it: it is the first. */
+  readonly first: boolean
+  readonly searched: number | null
+}
+
+/** One row more was asked for than is shown, so that the last page is known for what it is; and that of the other order is turned. */
+export function shownPage({ jobs, next, searched }: JobPage, view: View, size: number): ShownPage {
+  if (view.text !== undefined) return { jobs, next: next ?? undefined, first: false, searched }
+  const rows = jobs.slice(0, size)
+  const more = jobs.length > size
+  if (view.before === undefined) return { jobs: rows, next: more ? rows.at(-1)?.id : undefined, first: false, searched }
+  return { jobs: rows.toReversed(), next: rows[0]?.id, first: !more, searched }
 }
 
 /** The same for an operation on all that match. */

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
 import axe from 'axe-core'
-import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
+import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { build } from 'vite'
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest'
 import { z } from 'zod'
@@ -80,6 +80,11 @@ export async function visit(stage: Stage, path = '', visitor: Visitor = {}): Pro
   return page
 }
 
+/** Waits until so many are there. */
+export async function counts(found: Locator, count: number): Promise<void> {
+  await expect.poll(() => found.count(), { timeout: 8_000, interval: 30 }).toBe(count)
+}
+
 /** Reports of the policy, and every request to anywhere but the stage. */
 async function forbid(context: BrowserContext, note: (text: string) => void): Promise<void> {
   await context.exposeFunction('noteViolation', note)
@@ -91,17 +96,20 @@ async function forbid(context: BrowserContext, note: (text: string) => void): Pr
   })
 }
 
-/** What axe finds wrong with a page: rules of WCAG 2.2 A and AA, and its best practices. */
-export async function faultsOf(page: Page): Promise<readonly string[]> {
+/** What axe finds wrong with a page by these of its rules, by default all it has by default: WCAG 2.2 A and AA, and best practices. */
+export async function faultsOf(page: Page, rules?: readonly string[]): Promise<readonly string[]> {
   // Past the policy, which lets no script of ours in: the debugger's evaluation does not ask it.
   await page.evaluate(axe.source)
-  return await page.evaluate(async () => {
+  return await page.evaluate(async (only) => {
     const inPage = globalThis as unknown as { axe: { run: (options: object) => Promise<AxeResults> } }
-    const { violations } = await inPage.axe.run({ resultTypes: ['violations'] })
+    const { violations } = await inPage.axe.run({
+      resultTypes: ['violations'],
+      ...(only !== undefined && { runOnly: only }),
+    })
     return violations.map(
       ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(' | ')}`,
     )
-  })
+  }, rules)
 }
 
 interface AxeResults {

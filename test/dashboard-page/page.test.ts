@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 
 import { snooze, task } from '../../src/index.ts'
-import { fail, later, mail, newJobs, pageFolder, runAll, serve, useBrowser, visit } from './kit.ts'
+import { counts, fail, later, mail, newJobs, pageFolder, runAll, serve, useBrowser, visit } from './kit.ts'
 
 useBrowser()
 
@@ -61,29 +61,29 @@ describe('the list of jobs', () => {
     ])
     const page = await visit(await serve(jobs), 'jobs')
     const rows = page.locator('tbody tr')
-    await expect.poll(() => rows.count()).toBe(3)
+    await counts(rows, 3)
 
     await page.getByRole('navigation', { name: 'States' }).getByRole('link', { name: 'Pending' }).click()
     await page.getByLabel('Task').selectOption('mail')
-    await expect.poll(() => rows.count()).toBe(2)
+    await counts(rows, 2)
     await page.getByLabel('Queue', { exact: true }).selectOption('other')
-    await expect.poll(() => rows.count()).toBe(1)
+    await counts(rows, 1)
     expect(new URL(page.url()).search).toBe('?state=pending&queue=other&task=mail')
 
     await page.goBack()
-    await expect.poll(() => rows.count()).toBe(2)
+    await counts(rows, 2)
     await page.getByRole('searchbox').fill('GRACE')
-    await expect.poll(() => rows.count()).toBe(1)
+    await counts(rows, 1)
     await page.getByText('looked through').waitFor()
 
     const shared = await visit({ ...(await serve(jobs)) }, `jobs${new URL(page.url()).search}`)
-    await expect.poll(() => shared.locator('tbody tr').count()).toBe(1)
+    await counts(shared.locator('tbody tr'), 1)
     expect(await shared.getByRole('searchbox').inputValue()).toBe('GRACE')
 
     await page.getByRole('searchbox').fill('nobody')
     await page.getByText('No job matches').waitFor()
     await page.getByRole('link', { name: 'Take the filters off' }).click()
-    await expect.poll(() => rows.count()).toBe(3)
+    await counts(rows, 3)
   })
 
   it('turns pages to older jobs and back to newer ones', async () => {
@@ -103,7 +103,7 @@ describe('the list of jobs', () => {
     await top('{"n":69}')
     await step('Newer').click()
     await top('{"n":119}')
-    await expect.poll(() => step('Newer').count()).toBe(0)
+    await counts(step('Newer'), 0)
     await page.getByRole('link', { name: 'Newest first' }).click()
     await top('{"n":0}')
   })
@@ -118,7 +118,7 @@ describe('the list of jobs', () => {
     await page.getByRole('button', { name: '1 new' }).waitFor()
     expect(await rows.count()).toBe(1)
     await page.getByRole('button', { name: '1 new' }).click()
-    await expect.poll(() => rows.count()).toBe(2)
+    await counts(rows, 2)
     await page.getByText('1 job chosen').waitFor()
   })
 
@@ -259,7 +259,9 @@ describe('a job’s page', () => {
     await page.getByText('Cancelled because').waitFor()
 
     await page.getByRole('button', { name: 'Delete' }).click()
+    await page.getByRole('dialog').waitFor()
     await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
     expect(await jobs.get(id)).toBeDefined()
     await page.getByRole('button', { name: 'Delete' }).click()
     await page.getByRole('button', { name: 'Delete for good' }).click()

@@ -19,7 +19,17 @@ import { stateIcons, states } from '../parts/state.tsx'
 import { Reader, useReading } from '../reader.ts'
 import { useSelection } from '../selection.ts'
 import { useCan, useSession } from '../session.ts'
-import { countsOf, narrowed, totalOf, turned, type View, viewAddress, viewOf, viewPath } from '../view.ts'
+import {
+  countsOf,
+  narrowed,
+  shownPage,
+  type ShownPage,
+  totalOf,
+  type View,
+  viewAddress,
+  viewOf,
+  viewPath,
+} from '../view.ts'
 
 const pages = new Reader<JobPage>()
 
@@ -51,12 +61,12 @@ function JobList({ view }: { readonly view: View }): JSX.Element {
   useCell(second) // what was created within the last hour is so from now
   const minute = Math.floor(now() / 60_000) * 60_000
   const { limits } = useSession()
-  const size = Math.min(50, limits.pageSize)
+  const size = Math.min(50, limits.pageSize - 1)
   const can = useCan()
   const queues = useCell(overview)?.queues
   const path = viewPath(view, size, minute)
   const { data, error, again } = useReading(pages, path)
-  const page = data === undefined ? undefined : turned(data, view)
+  const page = data === undefined ? undefined : shownPage(data, view, size)
 
   const filterKey = viewAddress({ ...view, after: undefined, before: undefined, order: undefined })
   const selection = useSelection(filterKey)
@@ -68,7 +78,7 @@ function JobList({ view }: { readonly view: View }): JSX.Element {
   usePageKeys(view, page)
 
   // The page before the first one is the first one.
-  const beyond = view.before !== undefined && data !== undefined && data.next === null
+  const beyond = page?.first === true
   useEffect(() => {
     if (beyond) go(viewAddress({ ...view, before: undefined }), 'replace')
   }, [beyond])
@@ -108,7 +118,7 @@ function JobList({ view }: { readonly view: View }): JSX.Element {
           selection={selection}
           rows={rows}
           total={totalOf(view, queues)}
-          more={page?.next !== null || view.after !== undefined || view.before !== undefined}
+          more={page?.next !== undefined || view.after !== undefined || view.before !== undefined}
         />
       )}
     </>
@@ -140,7 +150,7 @@ function StateTabs({ view }: { readonly view: View }): JSX.Element {
 
 function ListFoot(props: {
   readonly view: View
-  readonly page: JobPage | undefined
+  readonly page: ShownPage | undefined
   readonly added: number
   readonly gone: number
   readonly accept: () => void
@@ -201,18 +211,18 @@ function Step(props: {
 }
 
 /** Where the pages beside this one are. A search may have looked through many jobs for few rows, so it goes back to its beginning. */
-function stepsOf(view: View, page: JobPage): { readonly back?: string; readonly on?: string } {
+function stepsOf(view: View, page: ShownPage): { readonly back?: string; readonly on?: string } {
   const first = page.jobs[0]?.id
   const away = view.after !== undefined || view.before !== undefined
   const start = { ...view, after: undefined, before: undefined }
   const back = view.text !== undefined || first === undefined ? start : { ...start, before: first }
   return {
     ...(away && { back: viewAddress(back) }),
-    ...(page.next !== null && { on: viewAddress({ ...start, after: page.next }) }),
+    ...(page.next !== undefined && { on: viewAddress({ ...start, after: page.next }) }),
   }
 }
 
-function NoJobs({ view, page }: { readonly view: View; readonly page: JobPage }): JSX.Element {
+function NoJobs({ view, page }: { readonly view: View; readonly page: ShownPage }): JSX.Element {
   const { back, on } = stepsOf(view, page)
   if (page.searched !== null && on !== undefined)
     return (
@@ -283,7 +293,7 @@ function useRowKeys(
   })
 }
 
-function usePageKeys(view: View, page: JobPage | undefined): void {
+function usePageKeys(view: View, page: ShownPage | undefined): void {
   const steps = page === undefined ? {} : stepsOf(view, page)
   useKeys({
     n: () => steps.on !== undefined && go(steps.on),

@@ -12,12 +12,16 @@ export function Dialog(props: {
   readonly children: ComponentChildren
 }): JSX.Element {
   const element = useRef<HTMLDialogElement>(null)
+  const gone = useRef(false)
   const titleId = useId()
   useEffect(() => {
     const dialog = element.current
     dialog?.showModal()
     dialog?.querySelector<HTMLElement>('[data-first]')?.focus()
-    return () => dialog?.close()
+    return () => {
+      gone.current = true
+      dialog?.close()
+    }
   }, [])
   const leaveOutside = (event: MouseEvent): void => {
     if (event.target === element.current) props.onClose()
@@ -31,6 +35,7 @@ export function Dialog(props: {
         event.preventDefault()
         props.onClose()
       }}
+      onClose={() => gone.current || props.onClose()} // Escape pressed twice closes it without asking
       onMouseDown={leaveOutside}
     >
       <div class="dialog-body">
