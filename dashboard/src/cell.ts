@@ -1,4 +1,4 @@
-import { useLayoutEffect, useReducer } from 'preact/hooks'
+import { useLayoutEffect, useState } from 'preact/hooks'
 
 /** A value that components can watch. */
 export class Cell<T> {
@@ -29,11 +29,11 @@ export class Cell<T> {
 
 /** The value of a cell; the component is drawn again when it changes. */
 export function useCell<T>(cell: Cell<T>): T {
-  const [, drawAgain] = useReducer((n: number, _: undefined) => n + 1, 0)
+  const [, drawAgain] = useState({})
   const drawn = cell.value
   useLayoutEffect(() => {
-    if (!Object.is(cell.value, drawn)) drawAgain(undefined) // changed between the drawing and now
-    return cell.listen(() => drawAgain(undefined))
+    if (!Object.is(cell.value, drawn)) drawAgain({}) // changed between the drawing and now
+    return cell.listen(() => drawAgain({}))
   }, [cell])
   return drawn
 }

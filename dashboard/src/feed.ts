@@ -1,8 +1,8 @@
-import type { Changed, Operation, Overview } from '../../src/dashboard/shapes.ts'
+import type { Changed, Overview } from '../../src/dashboard/shapes.ts'
 import { Cell } from './cell.ts'
 import { correctClock } from './clock.ts'
 import { noteOperation } from './operations.ts'
-import { readSession } from './session.ts'
+import { readSessionAgain } from './session.ts'
 import { ask, messageOf } from './wire.ts'
 
 /**
@@ -20,9 +20,11 @@ export const overviewError = new Cell<string | undefined>(undefined)
 /** Grows when something else that is shown may have changed. */
 export const changes = new Cell(0)
 
-const retryMs = 3_000
+/** Between attempts to listen: soon at first, then in peace. */
+const retriesMs = [700, 1_500, 3_000] as const
 const pollMs = 5_000
 let source: EventSource | undefined
+let failedAttempts = 0
 let retry: ReturnType<typeof setTimeout> | undefined
 let poll: ReturnType<typeof setInterval> | undefined
 
@@ -52,16 +54,17 @@ function connect(): void {
   mine.addEventListener('open', heard)
   mine.addEventListener('overview', (event) => {
     heard()
-    noteOverview(parse<Overview>(event))
+    noteOverview(JSON.parse(event.data))
   })
   mine.addEventListener('change', (event) => {
     heard()
-    correctClock(parse<Changed>(event).at)
+    const { at }: Changed = JSON.parse(event.data)
+    correctClock(at)
     changes.set(changes.value + 1)
   })
   mine.addEventListener('operation', (event) => {
     heard()
-    noteOperation(parse<Operation>(event))
+    noteOperation(JSON.parse(event.data))
   })
   mine.addEventListener('end', () => lose(mine))
   mine.addEventListener('error', () => lose(mine))
@@ -69,6 +72,7 @@ function connect(): void {
 
 function heard(): void {
   const was = connection.value
+  failedAttempts = 0
   heardAt.set(Date.now())
   connection.set('live')
   if (was === 'lost' || was === 'polled') changes.set(changes.value + 1) // whatever was missed meanwhile
@@ -80,20 +84,12 @@ function lose(mine: EventSource): void {
   mine.close()
   if (connection.value !== 'polled') connection.set('lost')
   clearTimeout(retry)
+  const waitMs = retriesMs[Math.min(failedAttempts++, retriesMs.length - 1)]
   retry = setTimeout(() => {
-    void readSessionIfLost()
+    void readSessionAgain() // it may have ended meanwhile
     connect()
-  }, retryMs)
-}
-
-async function readSessionIfLost(): Promise<void> {
-  // A session that ended while the server was away shows itself here; that the server is away, the banner says.
-  try {
-    await ask('api/session')
-  } catch {
-    return
-  }
-  await readSession()
+  }, waitMs)
+  void askInstead()
 }
 
 /** While no events come through, asks. */
@@ -118,8 +114,4 @@ function noteOverview(value: Overview): void {
   correctClock(value.at)
   overviewError.set(undefined)
   overview.set(value)
-}
-
-function parse<T>(event: MessageEvent): T {
-  return JSON.parse(String(event.data))
 }

@@ -1,4 +1,4 @@
-import { useReducer, useRef } from 'preact/hooks'
+import { useRef, useState } from 'preact/hooks'
 
 import type { JobRow } from '../../src/dashboard/shapes.ts'
 
@@ -20,10 +20,10 @@ export interface GentleRows {
  */
 export function useGentleRows(key: string, fresh: readonly JobRow[] | undefined, held: boolean): GentleRows {
   const shown = useRef<{ readonly key: string; readonly rows: readonly JobRow[] }>({ key: '', rows: [] })
-  const [, drawAgain] = useReducer((n: number, _: undefined) => n + 1, 0)
+  const [, drawAgain] = useState({})
   const accept = (): void => {
     if (fresh !== undefined) shown.current = { key, rows: fresh }
-    drawAgain(undefined)
+    drawAgain({})
   }
   if (fresh === undefined) return { rows: shown.current.rows, gone: new Set(), added: 0, accept }
 

@@ -41,14 +41,14 @@ export function useSelection(key: string): Selection {
     toggle: (id, range) => {
       const next = new Set(ids)
       const on = !next.has(id)
-      for (const one of between(range, chosen.last, id)) on ? next.add(one) : next.delete(one)
+      for (const one of between(range, chosen.last, id)) put(next, one, on)
       keep({ key, ids: next, all: false, last: id })
     },
     ofPage,
     togglePage: (page) => {
       const next = new Set(ids)
       const on = ofPage(page) !== 'all'
-      for (const id of page) on ? next.add(id) : next.delete(id)
+      for (const id of page) put(next, id, on)
       keep({ key, ids: all ? new Set() : next, all: false, last: undefined })
     },
     chooseAll: () => keep({ ...chosen, all: true }),
@@ -61,4 +61,9 @@ function between(list: readonly string[] | undefined, from: string | undefined, 
   const end = list?.indexOf(to) ?? -1
   if (list === undefined || start === -1 || end === -1) return [to]
   return list.slice(Math.min(start, end), Math.max(start, end) + 1)
+}
+
+function put(ids: Set<string>, id: string, chosen: boolean): void {
+  if (chosen) ids.add(id)
+  else ids.delete(id)
 }

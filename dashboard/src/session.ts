@@ -14,6 +14,12 @@ export async function readSession(): Promise<void> {
   }
 }
 
+/** The same, where there is one: that the server is away then is no news of the session. */
+export async function readSessionAgain(): Promise<void> {
+  const now = await ask<Session>('api/session').catch(() => undefined)
+  if (now !== undefined) session.set(now)
+}
+
 /** Gives the token once; a cookie stands for it from then on. @throws Refused */
 export async function signIn(token: string): Promise<void> {
   session.set(await send<Session>('POST', 'api/session', { token }))

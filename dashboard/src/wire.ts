@@ -18,18 +18,19 @@ export class Refused extends Error {
 
 /** Asks the API. @throws Refused · the signal's reason */
 export function ask<T>(path: string, signal?: AbortSignal): Promise<T> {
-  return exchange<T>(path, { signal: signal ?? null })
+  return exchange<T>(path, { signal: signal ?? null, headers: accepted })
 }
 
 /** Changes something. @throws Refused */
 export function send<T>(method: 'POST' | 'PATCH' | 'DELETE', path: string, body: unknown = {}): Promise<T> {
-  const headers = { 'x-jobferry': '1', 'content-type': 'application/json' }
+  const headers = { ...accepted, 'x-jobferry': '1', 'content-type': 'application/json' }
   return exchange<T>(path, { method, headers, ...(method === 'DELETE' ? {} : { body: JSON.stringify(body) }) })
 }
 
+const accepted = { accept: 'application/json' }
+
 async function exchange<T>(path: string, init: RequestInit): Promise<T> {
-  const headers = { accept: 'application/json', ...init.headers }
-  const response = await fetch(path, { ...init, headers, credentials: 'same-origin' }).catch((error: unknown) => {
+  const response = await fetch(path, { ...init, credentials: 'same-origin' }).catch((error: unknown) => {
     if (init.signal?.aborted === true) throw error
     throw new Refused(0, 'offline', 'The server does not answer.')
   })

@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib'
 
 import { describe, expect, it } from 'vitest'
 
+import type { Overview } from '../../src/dashboard/index.ts'
 import { snooze, task } from '../../src/index.ts'
 import { counts, fail, later, mail, newJobs, pageFolder, runAll, serve, useBrowser, visit } from './kit.ts'
 
@@ -40,14 +41,38 @@ describe('the overview', () => {
     expect(await page.evaluate(() => 'loadedOnce' in globalThis)).toBe(true)
   })
 
-  it('draws throughput and latency once there are points', async () => {
+  it('draws throughput and latency, light and dark, with the points there are', async () => {
     const jobs = await newJobs()
-    const worker = jobs.work([mail])
-    const page = await visit(await serve(jobs))
-    const drawn = page.getByRole('img', { name: /^Backlog/ }).locator('canvas')
-    await jobs.enqueue(mail, { to: 'ada@example.com' })
-    await drawn.waitFor({ timeout: 15_000 })
-    await worker.stop()
+    const stage = await serve(jobs)
+    const overview = (await (await fetch(`${stage.url}api/overview`)).json()) as Overview
+    const points = [1, 2, 3].map((n) => ({
+      at: overview.at - 15_000 + n * 5_000,
+      pending: n,
+      running: 1,
+      completed: n * 100,
+      failed: null,
+      waitMs: n,
+      waitP95Ms: 9,
+      runMs: 1_500,
+      runP95Ms: 2_000,
+    }))
+    const page = await visit(stage, 'queues')
+    const body = `event: overview\ndata: ${JSON.stringify({ ...overview, series: { stepMs: 5_000, points } })}\n\n`
+    await page.route('**/api/events', (route) => route.fulfill({ contentType: 'text/event-stream', body }))
+    await page.route('**/api/overview', (route) =>
+      route.fulfill({ json: { ...overview, series: { stepMs: 5_000, points } } }),
+    )
+    await page.goto(stage.url)
+    await page.getByRole('img', { name: 'Throughput: Completed 300/s, Failed –' }).locator('canvas').waitFor()
+    await page
+      .getByRole('img', { name: 'Latency: Waited 3 ms, p95 9 ms, Ran 1.5 s, p95 2 s' })
+      .locator('canvas')
+      .waitFor()
+    await page.getByRole('button', { name: 'Colours: auto' }).click()
+    await page.getByRole('button', { name: 'Colours: light' }).click()
+    const plot = page.getByRole('region', { name: 'Throughput' })
+    await plot.locator('.u-over').hover({ position: { x: 2, y: 20 } })
+    await plot.getByText('100/s').waitFor()
   })
 })
 
@@ -104,7 +129,7 @@ describe('the list of jobs', () => {
     await step('Newer').click()
     await top('{"n":119}')
     await counts(step('Newer'), 0)
-    await page.getByRole('link', { name: 'Newest first' }).click()
+    await page.getByRole('link', { name: /Newest first/ }).click()
     await top('{"n":0}')
   })
 
@@ -187,7 +212,7 @@ describe('the list of jobs', () => {
 
 describe('a job’s page', () => {
   it('shows payload and result as trees, attempts with errors, the log, and the children', async () => {
-    const parent = task({
+    const parent = task<object>({
       name: 'parent',
       maxAttempts: 2,
       backoff: 0,
@@ -221,7 +246,7 @@ describe('a job’s page', () => {
 
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
     await page.getByRole('button', { name: 'Copy id' }).click()
-    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(id)
+    expect(await page.evaluate('navigator.clipboard.readText()')).toBe(id)
 
     const log = page.getByRole('log')
     expect(await log.innerText()).toMatch(/Attempt 1[^]*run 1[^]*"half": 0.5[^]*Attempt 2[^]*run 2/)
@@ -272,7 +297,7 @@ describe('a job’s page', () => {
 
   it('shows lines as they come, and stops what runs', async () => {
     const said = Promise.withResolvers<void>()
-    const slow = task({
+    const slow = task<null>({
       name: 'slow',
       handler: async (_payload, job) => {
         job.log.info('the first line')
@@ -321,10 +346,10 @@ describe('queues and workers', () => {
 
   it('shows the workers that are alive, with what they have in hand', async () => {
     const held = Promise.withResolvers<void>()
-    const hold = task({ name: 'hold', handler: () => held.promise })
+    const hold = task<null>({ name: 'hold', handler: () => held.promise })
     const jobs = await newJobs()
     await jobs.enqueue(hold, null)
-    const worker = jobs.work([hold], { concurrency: 3 })
+    const worker = jobs.work([hold], { concurrency: 3, presence: '300ms' })
     const page = await visit(await serve(jobs), 'workers')
     const card = page.getByRole('region', { name: /^Worker / })
     await card.getByText('1 of 3 in hand').waitFor({ timeout: 15_000 })
@@ -367,7 +392,7 @@ describe('enqueueing by hand', () => {
 })
 
 it('a run that snoozes is pending again, and says when', async () => {
-  const sleepy = task({ name: 'sleepy', handler: () => snooze('1h') })
+  const sleepy = task<null>({ name: 'sleepy', handler: () => snooze('1h') })
   const jobs = await newJobs()
   const { id } = await jobs.enqueue(sleepy, null)
   const worker = jobs.work([sleepy])

@@ -2,7 +2,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 
 import { z } from 'zod'
 
-import { type AnyTask, type Jobs, snooze, task, UnrecoverableError } from '../../src/index.ts'
+import { type Jobs, snooze, task, UnrecoverableError } from '../../src/index.ts'
+import type { AnyTask } from '../../src/task.ts'
 
 /** What plays, for photographs: a shop that sends, charges, resizes and reports, with the usual bad luck. */
 export interface Scene {

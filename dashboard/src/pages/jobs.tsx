@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 
 import type { JobPage, JobRow } from '../../../src/dashboard/shapes.ts'
 import { go } from '../address.ts'
@@ -79,7 +79,7 @@ function JobList({ view }: { readonly view: View }): JSX.Element {
 
   // The page before the first one is the first one.
   const beyond = page?.first === true
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (beyond) go(viewAddress({ ...view, before: undefined }), 'replace')
   }, [beyond])
 
@@ -169,7 +169,8 @@ function ListFoot(props: {
       )}
       <span class="grow" />
       <a
-        class="link"
+        class="link order"
+        title={view.order === 'oldest' ? 'Show the newest first' : 'Show the oldest first'}
         href={viewAddress({
           ...view,
           order: view.order === 'oldest' ? undefined : 'oldest',
@@ -177,7 +178,7 @@ function ListFoot(props: {
           before: undefined,
         })}
       >
-        {view.order === 'oldest' ? 'Oldest first' : 'Newest first'}
+        <Icon name="swap" /> {view.order === 'oldest' ? 'Oldest first' : 'Newest first'}
       </a>
       <nav class="pager" aria-label="Pages of the list">
         <Step to={steps.back} text={back ?? ''} icon="left" />

@@ -26,7 +26,7 @@ export function JobFacts({ job }: { readonly job: JobDetail }): JSX.Element {
         {job.unique !== null && (
           <Fact name="Unique key">
             {list(job.unique.key, { key: job.unique.key })} <Copy text={job.unique.key} label="unique key" />
-            <span class="fact-note">{held(job.unique)}</span>
+            <span class="fact-note">{heldUntil(job.unique)}</span>
           </Fact>
         )}
         {job.concurrencyKey !== null && <Fact name="Concurrency key">{job.concurrencyKey}</Fact>}
@@ -59,7 +59,7 @@ function Fact({ name, children }: { readonly name: string; readonly children: Co
   )
 }
 
-function held({ until, held }: NonNullable<JobDetail['unique']>): JSX.Element | string {
+function heldUntil({ until, held }: NonNullable<JobDetail['unique']>): JSX.Element | string {
   if (!held) return 'not held any more'
   if (until === 'claimed') return 'held until it is claimed'
   if (until === 'settled') return 'held until it is finished'

@@ -45,8 +45,8 @@ export function SelectionBar(props: Props): JSX.Element {
     action,
     ...(selection.all ? { filter: filterOf(view, props.minute) } : { ids: [...selection.ids] }),
   })
-  const begin = async (more: Partial<BulkRequest>, action: BulkAction): Promise<void> => {
-    await start({ ...request(action), ...more })
+  const begin = async (extra: Partial<BulkRequest>, action: BulkAction): Promise<void> => {
+    await start({ ...request(action), ...extra })
     selection.clear()
   }
   const press = (action: BulkAction): void => {
@@ -88,7 +88,7 @@ export function SelectionBar(props: Props): JSX.Element {
         </button>
       ))}
       {asked !== undefined && (
-        <Ask action={asked} what={text} onClose={() => setAsked(undefined)} begin={(more) => begin(more, asked)} />
+        <Ask action={asked} what={text} onClose={() => setAsked(undefined)} begin={(extra) => begin(extra, asked)} />
       )}
     </div>
   )
@@ -115,7 +115,7 @@ function Ask(props: {
   readonly action: BulkAction
   readonly what: string
   readonly onClose: () => void
-  readonly begin: (more: Partial<BulkRequest>) => Promise<void>
+  readonly begin: (extra: Partial<BulkRequest>) => Promise<void>
 }): JSX.Element {
   const { action, what, onClose, begin } = props
   const [reason, setReason] = useState('')
