@@ -82,7 +82,7 @@ try {
       await wait(400)
       await page.screenshot({
         path: join(folder, `${title}-${name}.png`),
-        fullPage: title !== 'chosen' && name !== 'dark',
+        fullPage: name === 'narrow' && title !== 'chosen',
       })
     }
     await context.close()

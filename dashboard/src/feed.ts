@@ -23,27 +23,45 @@ export const changes = new Cell(0)
 /** Between attempts to listen: soon at first, then in peace. */
 const retriesMs = [700, 1_500, 3_000] as const
 const pollMs = 5_000
+/** A page that nobody sees lets go after this long: a browser has six connections to a server for all its tabs. */
+const restMs = 10_000
 let source: EventSource | undefined
+/** Whether it was ever heard of: then something may have been missed whenever it is heard of anew. */
+let known = false
+let rest: ReturnType<typeof setTimeout> | undefined
 let failedAttempts = 0
 let retry: ReturnType<typeof setTimeout> | undefined
 let poll: ReturnType<typeof setInterval> | undefined
 
 /** Listens to the server from now on, and goes on trying when it is away. A second call does nothing. */
 export function watch(): void {
-  if (source !== undefined) return
+  if (poll !== undefined) return
   connect()
-  poll ??= setInterval(() => void askInstead(), pollMs)
+  poll = setInterval(() => void askInstead(), pollMs)
+  document.addEventListener('visibilitychange', restOrWake)
 }
 
 /** Stops listening: nobody is signed in. */
 export function unwatch(): void {
-  source?.close()
-  source = undefined
-  clearTimeout(retry)
+  letGo()
+  clearTimeout(rest)
   clearInterval(poll)
   poll = undefined
-  connection.set('connecting')
+  document.removeEventListener('visibilitychange', restOrWake)
   overview.set(undefined)
+}
+
+function letGo(): void {
+  clearTimeout(retry)
+  source?.close()
+  source = undefined
+  connection.set('connecting')
+}
+
+function restOrWake(): void {
+  clearTimeout(rest)
+  if (document.visibilityState === 'hidden') rest = setTimeout(letGo, restMs)
+  else if (source === undefined) connect()
 }
 
 function connect(): void {
@@ -71,16 +89,18 @@ function connect(): void {
 }
 
 function heard(): void {
-  const was = connection.value
+  const anew = known && !live()
+  known = true
   failedAttempts = 0
   heardAt.set(Date.now())
   connection.set('live')
-  if (was === 'lost' || was === 'polled') changes.set(changes.value + 1) // whatever was missed meanwhile
+  if (anew) changes.set(changes.value + 1) // whatever was missed meanwhile
 }
 
 /** The browser's own attempts end when a proxy answers in our stead, so ours do the trying. */
 function lose(mine: EventSource): void {
   if (mine !== source) return
+  known = true
   mine.close()
   if (connection.value !== 'polled') connection.set('lost')
   clearTimeout(retry)

@@ -35,6 +35,7 @@ describe('the overview', () => {
     const { id } = await jobs.enqueue(fail, { n: 7 })
     await runAll(jobs, [id])
     await page.locator('[data-count=failed]', { hasText: /^1$/ }).waitFor()
+    await page.getByRole('region', { name: 'Latest failures' }).getByText('nothing comes of 7').waitFor()
     await page.getByRole('region', { name: 'Failures by task' }).getByRole('link', { name: 'fail' }).click()
     await page.getByRole('link', { name: 'fail', exact: true }).waitFor()
     expect(new URL(page.url()).search).toBe('?task=fail&state=failed')

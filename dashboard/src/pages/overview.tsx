@@ -1,8 +1,8 @@
 import type { JSX } from 'preact'
 
 import type { State } from '../../../src/core/job.ts'
-import type { Overview, QueueView, Series, SeriesPoint } from '../../../src/dashboard/shapes.ts'
-import { addressOf } from '../address.ts'
+import type { JobPage, Overview, QueueView, Series, SeriesPoint } from '../../../src/dashboard/shapes.ts'
+import { addressOf, jobAddress } from '../address.ts'
 import { useCell } from '../cell.ts'
 import { now } from '../clock.ts'
 import { overview, overviewError } from '../feed.ts'
@@ -13,6 +13,7 @@ import { Empty, Failed, Loading } from '../parts/condition.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { stateIcons, states } from '../parts/state.tsx'
 import { Since, Time } from '../parts/time.tsx'
+import { Reader, useReading } from '../reader.ts'
 import { useCan } from '../session.ts'
 
 /** How it goes, at a glance: what waits, what runs, how fast, how late, and what fails. */
@@ -30,6 +31,7 @@ export function OverviewPage(): JSX.Element {
 }
 
 function Whole({ data }: { readonly data: Overview }): JSX.Element {
+  const can = useCan()
   const last = data.series.points.at(-1)
   return (
     <>
@@ -41,7 +43,10 @@ function Whole({ data }: { readonly data: Overview }): JSX.Element {
       <Charts series={data.series} />
       <div class="columns">
         <QueueLoad queues={data.queues} />
-        <FailuresByTask queues={data.queues} />
+        <div class="stack-of-panels">
+          <FailuresByTask queues={data.queues} />
+          {can('list') && data.counts.failed > 0 && <LatestFailures />}
+        </div>
       </div>
     </>
   )
@@ -240,4 +245,33 @@ function share({ failed, completed }: { readonly failed: number; readonly comple
   return completed === 0
     ? count(failed)
     : `${count(failed)} · ${percent < 1 ? '< 1' : Math.round(percent)} % of finished`
+}
+
+const failures = new Reader<JobPage>()
+
+function LatestFailures(): JSX.Element | null {
+  const { data } = useReading(failures, addressOf('api/jobs', { state: 'failed', limit: '5' }))
+  if (data === undefined || data.jobs.length === 0) return null
+  return (
+    <section class="panel" aria-label="Latest failures">
+      <header class="panel-head">
+        <h2>Latest failures</h2>
+        <span class="grow" />
+        <a href={addressOf('jobs', { state: 'failed' })}>All of them</a>
+      </header>
+      <ul class="latest">
+        {data.jobs.map((job) => (
+          <li key={job.id}>
+            <a href={jobAddress(job.id)}>{job.task}</a>
+            <span class="muted">
+              <Time at={job.finishedAt ?? job.createdAt} />
+            </span>
+            <span class="job-failure" title={job.failure ?? undefined}>
+              {job.failure ?? 'no error was kept'}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
 }

@@ -95,7 +95,9 @@ function Row({ row, choice, gone }: RowProps): JSX.Element {
         {row.priority !== 0 && <span class="tag">priority {row.priority}</span>}
         {row.uniqueKey !== null && <span class="tag">{row.uniqueKey}</span>}
         {row.failure !== null && row.state !== 'completed' ? (
-          <span class="job-failure">{row.failure}</span>
+          <span class="job-failure" title={row.failure}>
+            {row.failure}
+          </span>
         ) : (
           <span class="job-payload">{row.payload ?? 'no payload'}</span>
         )}

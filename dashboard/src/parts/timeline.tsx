@@ -125,5 +125,6 @@ const ended = {
 } as const
 
 function waited({ startedAt, runAt }: JobDetail): string | undefined {
-  return startedAt === null || startedAt < runAt ? undefined : `${length(startedAt - runAt)} after it was due`
+  if (startedAt === null || startedAt < runAt) return undefined
+  return startedAt - runAt < 10 ? 'as soon as it was due' : `${length(startedAt - runAt)} after it was due`
 }
