@@ -1,4 +1,5 @@
 // Photographs every page of the dashboard, light, dark and narrow, into screenshots/: `npm run build && npm run screenshots`.
+// `-- NAME …` takes only these pages; `-- docs` takes those that the documentation shows, into docs/images/.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,8 +20,16 @@ const looks = [
 ] as const
 
 const only = process.argv.slice(2)
+const forDocs = only[0] === 'docs'
+const docsFolder = join(import.meta.dirname, '../docs/images')
+/** Small enough for a README. */
+const docsLooks = [
+  { shot: 'overview', file: 'dashboard-overview.png', colorScheme: 'light' },
+  { shot: 'chosen', file: 'dashboard-jobs.png', colorScheme: 'dark' },
+  { shot: 'job-failed', file: 'dashboard-job.png', colorScheme: 'light' },
+] as const
 const data = mkdtempSync(join(tmpdir(), 'jobferry-screenshots-'))
-mkdirSync(folder, { recursive: true })
+for (const one of [folder, docsFolder]) mkdirSync(one, { recursive: true })
 try {
   await using jobs = await open(`sqlite:${join(data, 'jobs.db')}`, { logger: false })
   const played = await scene(jobs)
@@ -71,7 +80,15 @@ try {
   const watcher = await browser.newPage() // somebody watches: the series is sampled
   await watcher.goto(stage.url)
   await wait(Number(process.env['WATCH_MS'] ?? 20_000))
-  for (const { name, ...options } of looks) {
+  for (const { shot, file, colorScheme } of forDocs ? docsLooks : []) {
+    const context = await browser.newContext({ colorScheme, viewport: { width: 1200, height: 740 }, locale: 'en-GB' })
+    const page = await context.newPage()
+    await shots[shot]?.(page)
+    await wait(400)
+    await page.screenshot({ path: join(docsFolder, file) })
+    await context.close()
+  }
+  for (const { name, ...options } of forDocs ? [] : looks) {
     const context = await browser.newContext({ ...options, deviceScaleFactor: 1, locale: 'en-GB' })
     const page = await context.newPage()
     page.on('console', (message) => console.log(message.type(), message.text()))

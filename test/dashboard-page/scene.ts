@@ -31,6 +31,7 @@ export async function scene(jobs: Jobs): Promise<Scene> {
     handler: async ({ to, template }, job) => {
       job.log.info('rendering', { template })
       await breath(40)
+      if (Math.random() < 0.02) throw new UnrecoverableError(`SMTP 550: no such mailbox, while sending to ${to}`)
       if (Math.random() < 0.06) throw new Error(`SMTP 421: too many connections from this host, while sending to ${to}`)
       job.log.info('sent', { messageId: `<${job.id}@mail.example.com>` })
       return { messageId: `<${job.id}@mail.example.com>`, accepted: [to] }
@@ -56,16 +57,18 @@ export async function scene(jobs: Jobs): Promise<Scene> {
     retention: { completed: '1h' },
     handler: async ({ image }) => {
       await breath(60)
-      if (image.endsWith('13.webp')) throw new UnrecoverableError(`${image}: not an image this program can read`)
+      if (image.endsWith('7-13.webp')) throw new UnrecoverableError(`${image}: not an image this program can read`)
       return { bytes: 18_234 }
     },
   })
   const syncCrm = task<{ customer: string }>({
     name: 'sync-crm',
+    maxAttempts: 1,
     queue: 'integrations',
     retention: { completed: '1h' },
     handler: async () => {
       await breath(100)
+      if (Math.random() < 0.3) throw new Error('HTTP 503 from https://crm.example.com/v2/customers: try again later')
       return Math.random() < 0.2 ? snooze('10m') : undefined
     },
   })
@@ -136,7 +139,7 @@ export async function scene(jobs: Jobs): Promise<Scene> {
         ...Array.from({ length: burst }, (_, i) =>
           thumbnail.with({ image: `uploads/${n}-${i + 10}.webp`, width: 320 }),
         ),
-        ...(n % 5 === 0 ? [syncCrm.with({ customer: `c-${n}` })] : []),
+        ...(n % 3 === 0 ? [syncCrm.with({ customer: `c-${n}` })] : []),
       ])
       await wait(250)
     }

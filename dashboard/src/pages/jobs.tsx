@@ -127,9 +127,13 @@ function JobList({ view }: { readonly view: View }): JSX.Element {
 
 function StateTabs({ view }: { readonly view: View }): JSX.Element {
   const counts = countsOf(view, useCell(overview)?.queues)
+  const tabs = useRef<HTMLElement>(null)
+  useLayoutEffect(() => {
+    tabs.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' })
+  }, [view.state])
   const to = (state: View['state']): string => viewAddress({ ...view, state, after: undefined, before: undefined })
   return (
-    <nav class="tabs" aria-label="States">
+    <nav class="tabs" aria-label="States" ref={tabs}>
       <a href={to(undefined)} aria-current={view.state === undefined ? 'page' : undefined}>
         All
       </a>

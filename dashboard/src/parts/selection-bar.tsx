@@ -71,6 +71,11 @@ export function SelectionBar(props: Props): JSX.Element {
         <Icon name="cross" />
       </button>
       <strong class="selection-text">{text} chosen</strong>
+      {!whole && (
+        <button type="button" class="link" onClick={() => selection.togglePage(rows.map((row) => row.id))}>
+          All on this page
+        </button>
+      )}
       {whole && more && !selection.all && (
         <button type="button" class="link" onClick={selection.chooseAll}>
           Choose all {total === undefined ? '' : `${total.toLocaleString('en-GB')} `}that match
