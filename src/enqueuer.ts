@@ -2,13 +2,14 @@ import { andThen } from './awaitable.ts'
 import { UsageError } from './core/errors.ts'
 import { show } from './core/expect.ts'
 import type { Instant } from './core/job.ts'
+import { EnqueueSteps } from './enqueue-step.ts'
 import { type Enqueued, expectNow, type Prepared, prepare, store, Turns } from './enqueue.ts'
 import type { Ferry } from './ferry.ts'
 import { expectFits, fitsAll } from './fits.ts'
 import { Batcher } from './runtime/batcher.ts'
 import type { Appended } from './pipeline.ts'
 import type { Awaitable, Batch, BatchResult, NewJob } from './store.ts'
-import { isSync } from './sync-transaction.ts'
+import { atOnce, isSync } from './sync-transaction.ts'
 import type { Entry } from './task.ts'
 
 /** Checks entries and stores their jobs; enqueues made in one turn of the event loop share a trip to the store. */
@@ -16,20 +17,24 @@ export class Enqueuer {
   readonly #ferry: Ferry
   readonly #inserts: Batcher<Batch, BatchResult>
   readonly #turns = new Turns()
+  readonly steps: EnqueueSteps
   /** Whether the store can hold every job. */
   readonly #fitsAll: boolean
 
   constructor(ferry: Ferry) {
     this.#ferry = ferry
     this.#fitsAll = fitsAll(ferry.store)
+    this.steps = new EnqueueSteps(ferry.events)
     this.#inserts = new Batcher(ferry.clock, (batches) => ferry.store.insert(batches, ferry.clock.now()), weightOf)
   }
 
   /** @param parent the job whose handler enqueues it */
   async one(entry: Entry, parent?: string): Promise<Enqueued> {
     this.#ferry.expectOpen()
-    const prepared = this.#prepare(entry, this.#ferry.clock.now(), parent)
-    const [enqueued] = await this.#store([prepared instanceof Promise ? await prepared : prepared])
+    const now = this.#ferry.clock.now()
+    const [enqueued] = await this.steps.around([entry], (trace) =>
+      andThen(this.#prepare(entry, now, parent, trace), (prepared) => this.#store([prepared])),
+    )
     this.#tell(entry, enqueued)
     return given(enqueued)
   }
@@ -40,7 +45,9 @@ export class Enqueuer {
     expectEntries(entries)
     if (entries.length === 0) return []
     const now = this.#ferry.clock.now()
-    const enqueued = await this.#store(await this.#prepareAll(entries, now, undefined))
+    const enqueued = await this.steps.around(entries, async (trace) =>
+      this.#store(await this.#prepareAll(entries, now, undefined, trace)),
+    )
     if (this.#ferry.events.heard('enqueued')) for (const [i, entry] of entries.entries()) this.#tell(entry, enqueued[i])
     return enqueued
   }
@@ -51,10 +58,14 @@ export class Enqueuer {
     return this.#ferry.inTx(tx, (handle) => {
       expectEntries(entries)
       const now = clock.now()
-      const prepared = isSync(handle) ? this.#prepareNow(entries, now, parent) : this.#prepareAll(entries, now, parent)
       const insert = (batch: Batch): Awaitable<BatchResult> =>
         andThen(target.insert([batch], now, handle), ([result]) => given(result))
-      return andThen(prepared, (all) => store(all, insert))
+      return this.steps.around(entries, (trace) => {
+        const prepared = isSync(handle)
+          ? this.#prepareNow(entries, now, parent, trace)
+          : this.#prepareAll(entries, now, parent, trace)
+        return andThen(prepared, (all) => store(all, insert))
+      })
     })
   }
 
@@ -64,21 +75,13 @@ export class Enqueuer {
 
   /** Into the caller's pipeline, at once. Nothing is told: nobody knows what will come of it. */
   append(entries: readonly Entry[], pipeline: unknown): readonly Appended[] {
-    const { clock, store: target } = this.#ferry
+    const { clock } = this.#ferry
     this.#ferry.expectCapability('pipeline')
     if (typeof pipeline !== 'object' || pipeline === null)
       throw new UsageError(`Expected \`pipeline\` to be a pipeline or MULTI of a Redis client, got ${show(pipeline)}`)
     expectEntries(entries)
     const now = clock.now()
-    const prepared = this.#prepareNow(entries, now, undefined)
-    if (prepared.some(({ onConflict }) => onConflict === 'replace'))
-      throw new UsageError('Expected `onConflict` to be "keep" or "reject": whom a pipeline would replace is not known')
-    const jobs = prepared.map(({ job, onConflict }): NewJob => ({
-      job,
-      ifHeld: onConflict === 'reject' ? 'refuse' : 'keep',
-    }))
-    target.append?.(jobs, now, pipeline)
-    return jobs.map(({ job }) => ({ id: job.id }))
+    return atOnce(this.steps.around(entries, (trace) => this.#append(entries, now, pipeline, trace)))
   }
 
   /** Resolves once every enqueue so far has its answer. */
@@ -86,29 +89,46 @@ export class Enqueuer {
     await this.#inserts.idle()
   }
 
-  #prepare(entry: Entry, now: Instant, parent: string | undefined): Awaitable<Prepared> {
+  #append(entries: readonly Entry[], now: Instant, pipeline: object, trace: Trace): readonly Appended[] {
+    const prepared = this.#prepareNow(entries, now, undefined, trace)
+    if (prepared.some(({ onConflict }) => onConflict === 'replace'))
+      throw new UsageError('Expected `onConflict` to be "keep" or "reject": whom a pipeline would replace is not known')
+    const jobs = prepared.map(({ job, onConflict }): NewJob => ({
+      job,
+      ifHeld: onConflict === 'reject' ? 'refuse' : 'keep',
+    }))
+    this.#ferry.store.append?.(jobs, now, pipeline)
+    return jobs.map(({ job }) => ({ id: job.id }))
+  }
+
+  #prepare(entry: Entry, now: Instant, parent: string | undefined, trace: Trace): Awaitable<Prepared> {
     const ferry = this.#ferry
     ferry.learn(entry?.task)
     const prepared = prepare(entry, ferry.ids, now, parent, ferry.policyOf(entry.task))
-    if (this.#fitsAll) return prepared
+    if (this.#fitsAll) return trace === undefined ? prepared : andThen(prepared, (one) => traced(one, trace))
     return andThen(prepared, (one) => {
       expectFits(ferry.store, entry, one.job)
-      return one
+      return ferry.store.capabilities.has('policy') ? traced(one, trace) : one
     })
   }
 
   /** One after the other: ids in the order of the entries. */
-  async #prepareAll(entries: readonly Entry[], now: Instant, parent: string | undefined): Promise<readonly Prepared[]> {
+  async #prepareAll(
+    entries: readonly Entry[],
+    now: Instant,
+    parent: string | undefined,
+    trace: Trace,
+  ): Promise<readonly Prepared[]> {
     const prepared: Prepared[] = []
     for (const entry of entries) {
-      const one = this.#prepare(entry, now, parent)
+      const one = this.#prepare(entry, now, parent, trace)
       prepared.push(one instanceof Promise ? await one : one)
     }
     return prepared
   }
 
-  #prepareNow(entries: readonly Entry[], now: Instant, parent: string | undefined): readonly Prepared[] {
-    return entries.map((entry) => expectNow(this.#prepare(entry, now, parent), entry))
+  #prepareNow(entries: readonly Entry[], now: Instant, parent: string | undefined, trace: Trace): readonly Prepared[] {
+    return entries.map((entry) => expectNow(this.#prepare(entry, now, parent, trace), entry))
   }
 
   #store(prepared: readonly Prepared[]): Awaitable<readonly Enqueued[]> {
@@ -122,6 +142,13 @@ export class Enqueuer {
     const { id, outcome } = enqueued
     events.emit({ type: 'enqueued', id, outcome, task: task.name, queue: options.queue ?? task.queue })
   }
+}
+
+/** What travels with a job for the sake of tracing. */
+type Trace = Readonly<Record<string, string>> | undefined
+
+function traced({ job, onConflict }: Prepared, trace: Trace): Prepared {
+  return { job: trace === undefined ? job : { ...job, policy: { ...job.policy, trace } }, onConflict }
 }
 
 function given<T>(answer: T | undefined): T {

@@ -29,6 +29,8 @@ export class HeldJob {
   readonly errors: readonly Failure[]
   readonly createdAt: Instant
   readonly runAt: Instant
+  /** What travelled with it from its enqueue for the sake of tracing: see `Jobs.useEnqueue`. */
+  readonly trace: Readonly<Record<string, string>> | undefined
   /** The token of this lease. */
   readonly lease: string
   readonly #ferry: Ferry
@@ -48,6 +50,7 @@ export class HeldJob {
     this.errors = job.failures
     this.createdAt = job.createdAt
     this.runAt = job.runAt
+    this.trace = job.policy?.trace
     this.lease = lease
     this.#job = job
     this.#ferry = ferry

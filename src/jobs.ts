@@ -1,3 +1,4 @@
+import { adopt, type Adopted } from './adopt.ts'
 import type { AsyncTransaction } from './async-transaction.ts'
 import type { Capability } from './core/capability.ts'
 import { type Duration, toMs } from './core/duration.ts'
@@ -6,6 +7,7 @@ import { expectFunction, expectKnown, expectName, expectOneOf, expectWhole, show
 import type { PresentWorker } from './core/presence.ts'
 import type { Enqueued } from './enqueue.ts'
 import { type EnqueueOptions, hasPipeline, hasTx } from './enqueue-options.ts'
+import type { EnqueueStep } from './enqueue-step.ts'
 import { Enqueuer } from './enqueuer.ts'
 import type { Ferry } from './ferry.ts'
 import { Hand, type LeaseOptions } from './hand.ts'
@@ -28,6 +30,16 @@ export interface QueueOptions {
   readonly concurrency?: number | null
   /** Among queues, lower is claimed from first. */
   readonly priority?: number
+}
+
+/** Which waiting jobs to move here, from where. */
+export interface AdoptOptions {
+  /** What the source is called: the same each time, so that an adoption that was broken off can be finished by calling again. */
+  readonly source: string
+  readonly queue?: string
+  readonly task?: string
+  /** Told as it goes on, with the count of jobs moved since the last time. */
+  readonly onMoved?: (count: number) => void
 }
 
 /**
@@ -158,6 +170,29 @@ export class Jobs {
     return this
   }
 
+  /** Adds a step around every enqueue of this program from now on. It may let something travel with the jobs for the sake of tracing. */
+  useEnqueue(step: EnqueueStep): this {
+    expectFunction(step, 'step')
+    this.#enqueuer.steps.add(step)
+    return this
+  }
+
+  /** The workers of this program that were started and have not stopped. Those of all programs: `workers()`. */
+  get ownWorkers(): readonly Worker[] {
+    return [...this.#workers]
+  }
+
+  /** Whether `close` was called. */
+  get closed(): boolean {
+    return this.#ferry.closed
+  }
+
+  /** Resolves once the store has answered the least of questions. @throws StoreError when it does not · UsageError once closed */
+  async ping(): Promise<void> {
+    this.#ferry.expectOpen()
+    await this.#ferry.store.get(['ping'])
+  }
+
   /** Takes a job by hand, for a time: `undefined` when none is due within `wait`. */
   async lease(options: LeaseOptions = {}): Promise<HeldJob | undefined> {
     this.#ferry.expectOpen()
@@ -233,6 +268,41 @@ export class Jobs {
   /** Forgets finished jobs: without options those whose retention has passed, which workers also do by themselves; with options those that match. */
   async prune(options?: PruneOptions): Promise<number> {
     return await this.#steering.prune(options)
+  }
+
+  /**
+   * Moves the jobs that wait in another store (a guest, as a rule) here, whether due or not, with their queue, task, payload, priority, time and
+   * attempts; `''`, the queue of old Que tables, becomes `default`. Workers on both sides may run meanwhile: a job that somebody over there
+   * takes first is left to them. Running and finished jobs stay where they are. One adoption of a source at a time; if one is broken off, what
+   * it had in hand shows here as cancelled until it is called again. A job that was in hand then, and was done over there before that, runs again.
+   * @throws UsageError when this store is a guest itself, or the other is this one · UnsupportedError when the other cannot list its jobs · StoreError
+   */
+  async adopt(from: Jobs, options: AdoptOptions): Promise<Adopted> {
+    this.#ferry.expectOpen()
+    expectKnown(options, ['source', 'queue', 'task', 'onMoved'], 'adopt()')
+    if (!(from instanceof Jobs) || from === this)
+      throw new UsageError('Expected the jobs of another store to adopt from')
+    from.#ferry.expectCapability('inspect')
+    const { store, clock, ids } = this.#ferry
+    if (store.rules !== undefined)
+      throw new UsageError(
+        `Expected a store of jobferry's own to adopt into; ${store.name} is the format of another queue`,
+      )
+    const { queue, task, onMoved = () => undefined } = options
+    if (queue !== undefined) expectName(queue, 'queue', 255, 0)
+    if (task !== undefined) expectName(task, 'task')
+    expectFunction(onMoved, 'onMoved')
+    const source = expectName(options.source, 'source', 200)
+    return await adopt({
+      from: from.#ferry.store,
+      to: store,
+      source,
+      queue,
+      task,
+      now: () => clock.now(),
+      ids,
+      onMoved,
+    })
   }
 
   /** Nothing more is claimed from the queue, in any process, until `resume`. What runs goes on; what is enqueued waits. */

@@ -38,6 +38,8 @@ export class RunningJob {
   readonly runAt: Instant
   /** The job whose handler enqueued this one. */
   readonly parent: string | undefined
+  /** What travelled with it from its enqueue for the sake of tracing: see `Jobs.useEnqueue`. */
+  readonly trace: Readonly<Record<string, string>> | undefined
   /** The token of this run, different for each: a key for making effects elsewhere idempotent or fenced. */
   readonly lease: string
   /** What the job came from: enqueue, look up and steer other jobs. */
@@ -62,6 +64,7 @@ export class RunningJob {
     this.createdAt = job.createdAt
     this.runAt = job.runAt
     this.parent = job.parent
+    this.trace = job.policy?.trace
     this.lease = held.lease
     this.jobs = jobs
     this.#held = held

@@ -142,6 +142,11 @@ export class Worker {
     return this.#state
   }
 
+  /** Whether its last exchange with the store failed: it goes on trying. */
+  get failing(): boolean {
+    return this.#producer.failing
+  }
+
   /** Starts again after a stop. Does nothing while it works. @throws UsageError while it stops, and once its jobs are closed */
   start(): void {
     if (this.#state === 'working') return

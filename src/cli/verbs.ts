@@ -1,4 +1,5 @@
 import type { Verb } from './verb.ts'
+import { adopt } from './verbs/adopt.ts'
 import { cancel } from './verbs/cancel.ts'
 import { dashboardVerb } from './verbs/dashboard.ts'
 import { remove } from './verbs/delete.ts'
@@ -33,6 +34,7 @@ const others: readonly Verb[] = [
   pause,
   resume,
   prune,
+  adopt,
   migrate,
   doctor,
   dashboardVerb,

@@ -30,11 +30,13 @@ export interface Unique {
   readonly held: boolean
 }
 
-/** What one job asks for in place of its task's policy; `maxAttempts` stands in the job itself. */
+/** What one job asks for in place of its task's policy; `maxAttempts` stands in the job itself. Every store keeps it as it is, and looks at nothing in it. */
 export interface JobPolicy {
   readonly backoff?: BackoffPolicy
   readonly timeoutMs?: number
   readonly retention?: RetentionPolicy
+  /** No policy, but what travels along for the sake of tracing, from the enqueue to each run: see `enqueue-step.ts`. */
+  readonly trace?: Readonly<Record<string, string>>
 }
 
 /**

@@ -42,7 +42,7 @@ export class TokenAccess {
     if (token !== undefined) return this.#match((own) => digest('token', own), digest('token', token))
     const cookie = this.#cookieOf(request)
     if (cookie === undefined) return 'none'
-    return this.#match((own) => digest('cookie', own), Buffer.from(cookie, 'hex'))
+    return this.#match((own) => Buffer.from(digest('cookie', own).toString('hex')), Buffer.from(cookie))
   }
 
   /** Whether the request has its access by a cookie. */

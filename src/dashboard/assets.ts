@@ -1,4 +1,4 @@
-import { globSync, readFileSync, statSync } from 'node:fs'
+import { globSync, lstatSync, readFileSync } from 'node:fs'
 import { extname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -30,9 +30,9 @@ export function ownAssets(): Assets {
   return (own ??= readAssets(fileURLToPath(new URL('../../dist/dashboard/page/', import.meta.url))))
 }
 
-/** Every file below the folder whose kind is known; without the folder, none. */
+/** Every file below the folder whose kind is known, but no links; without the folder, none. */
 export function readAssets(folder: string): Assets {
-  const files = globSync('**/*', { cwd: folder }).filter((path) => statSync(join(folder, path)).isFile())
+  const files = globSync('**/*', { cwd: folder }).filter((path) => lstatSync(join(folder, path)).isFile())
   return new Map(
     files.flatMap((path) => {
       const type = types[extname(path)]

@@ -37,7 +37,7 @@ export function dashboard(jobs: Jobs, options: DashboardOptions): Dashboard {
     try {
       return await answer(request, desk, assets, page)
     } catch (error) {
-      if (toProblem(error).status >= 500) settings.onError(error)
+      if (!(error instanceof Refusal) && toProblem(error).status >= 500) settings.onError(error)
       return problemResponse(error)
     }
   }

@@ -1,18 +1,23 @@
 import { expectName } from '../core/expect.ts'
-import type { Job } from '../core/job.ts'
-import type { JobFilter, Store } from '../store.ts'
+import { firstIdAt } from '../core/id.ts'
+import { type Job, states } from '../core/job.ts'
+import type { Awaitable, JobFilter, Store } from '../store.ts'
 import { Refusal } from './problem.ts'
 import { payloadText } from './preview.ts'
 import type { Redact } from './redact.ts'
 import type { JobQuery } from './shapes.ts'
-import { toState } from './views.ts'
+import { compareIds, countsOf, sumOf, toState } from './views.ts'
 
 export const largestPage = 200
 const usualPage = 50
 
-/** How far a search for text goes for one page: jobs, and characters of payload. What is behind is the next page's. */
+/** How far a search for text goes for one page. What is behind is the next page's. */
 const mostSearched = 2_000
-const mostSearchedChars = 16 * 1024 * 1024
+
+/** How much one page reads, in characters, and how many jobs at a time. */
+const mostChars = 16 * 1024 * 1024
+const partSize = 50
+const searchPartSize = 100
 
 /** The largest instant that a Date can show. */
 const latest = 8_640_000_000_000_000
@@ -90,37 +95,89 @@ export async function look(
   redact: Redact | undefined,
 ): Promise<Found> {
   if (id !== undefined) {
-    const jobs = (await store.get([id])).filter((job) => job !== undefined && matches(job, filter))
-    return { jobs: jobs.filter((job) => job !== undefined), next: null, searched: null }
+    const [job] = await store.get([id])
+    const jobs = job !== undefined && matches(job, filter) && holds(job, text, redact) ? [job] : []
+    return { jobs, next: null, searched: null }
   }
-  if (text === undefined) {
-    const jobs = await store.list(filter)
-    return { jobs, next: (jobs.length < filter.limit ? undefined : jobs.at(-1)?.id) ?? null, searched: null }
-  }
-  return await search(store, filter, text, redact)
+  const list = await lister(store, filter)
+  if (text !== undefined) return await search(list, filter, text, redact)
+  return await page(list, filter)
 }
 
-async function search(
-  store: Store<unknown>,
-  filter: JobFilter,
-  text: string,
-  redact: Redact | undefined,
-): Promise<Found> {
+/** In parts: jobs may hold a payload and a result of 1 MiB each, and a page of 200 of these is too much for one answer. It then ends early. */
+async function page(list: List, filter: JobFilter): Promise<Found> {
+  const jobs: Job[] = []
+  let chars = 0
+  while (jobs.length < filter.limit && chars < mostChars) {
+    const limit = Math.min(partSize, filter.limit - jobs.length)
+    const part = await list({ ...filter, after: jobs.at(-1)?.id ?? filter.after, limit })
+    jobs.push(...part)
+    chars += part.reduce((sum, { payload, result }) => sum + (payload?.length ?? 0) + (result?.length ?? 0), 0)
+    if (part.length < limit) return { jobs, next: null, searched: null }
+  }
+  return { jobs, next: jobs.at(-1)?.id ?? null, searched: null }
+}
+
+type List = (filter: JobFilter) => Awaitable<readonly Job[]>
+
+/** Up to so many jobs of a queue or task are looked for state by state, where they have indexes of their own; beyond, a walk over all soon meets a page of them. */
+const few = 20_000
+
+/** How much younger than its job an id is taken to be at most, in milliseconds: it is younger only where a clock was put back meanwhile. */
+const idSlackMs = 3_600_000
+
+/**
+ * The way to list that is fast with millions of jobs beside those that are looked for: what a filter leaves to be walked over is bounded by
+ * the kept counters, and by the times in ids.
+ */
+async function lister(store: Store<unknown>, { queue, task, state, uniqueKey, parent }: JobFilter): Promise<List> {
+  const list: List = (filter) => store.list(bounded(store, filter))
+  if (queue === undefined && task === undefined) return list
+  if (state !== undefined || uniqueKey !== undefined || parent !== undefined) return list
+  const counts = sumOf(countsOf(await store.queues(), queue, task))
+  const there = states.filter((one) => counts[one] > 0)
+  if (there.reduce((total, one) => total + counts[one], 0) > few) return list
+  return async (filter) => {
+    const pages = await Promise.all(there.map(async (one) => await list({ ...filter, state: one })))
+    return merged(pages.flat(), filter)
+  }
+}
+
+/** By the id where there is none of the page before: a walk from the newest need not pass all that came since. Ids of guests hold no time. */
+function bounded(store: Store<unknown>, filter: JobFilter): JobFilter {
+  const { createdUntil, after, order } = filter
+  if (createdUntil === undefined || after !== undefined || order === 'oldest' || store.rules !== undefined)
+    return filter
+  return { ...filter, after: firstIdAt(Math.min(createdUntil + idSlackMs, latest)) }
+}
+
+/** A job that moved from one state to another between two looks is there once. */
+function merged(jobs: readonly Job[], { order, limit }: JobFilter): readonly Job[] {
+  const byId = new Map(jobs.map((job) => [job.id, job]))
+  const sorted = [...byId.values()].toSorted((a, b) => compareIds(a.id, b.id))
+  return (order === 'oldest' ? sorted : sorted.toReversed()).slice(0, limit)
+}
+
+async function search(list: List, filter: JobFilter, text: string, redact: Redact | undefined): Promise<Found> {
   const jobs: Job[] = []
   let [searched, chars, after] = [0, 0, filter.after]
-  while (searched < mostSearched && chars < mostSearchedChars) {
-    const page = await store.list({ ...filter, after, limit: largestPage })
-    for (const job of page) {
+  while (searched < mostSearched && chars < mostChars) {
+    const part = await list({ ...filter, after, limit: searchPartSize })
+    for (const job of part) {
       searched++
       after = job.id
-      const payload = payloadText(job, redact) ?? ''
-      chars += payload.length
-      if (payload.toLowerCase().includes(text)) jobs.push(job)
+      chars += job.payload?.length ?? 0
+      if (holds(job, text, redact)) jobs.push(job)
       if (jobs.length === filter.limit) return { jobs, next: after, searched }
     }
-    if (page.length < largestPage) return { jobs, next: null, searched }
+    if (part.length < searchPartSize) return { jobs, next: null, searched }
   }
   return { jobs, next: after ?? null, searched }
+}
+
+/** Whether the text is in the payload as it is shown. */
+function holds(job: Job, text: string | undefined, redact: Redact | undefined): boolean {
+  return text === undefined || payloadText(job, redact)?.toLowerCase().includes(text) === true
 }
 
 function matches(job: Job, filter: JobFilter): boolean {

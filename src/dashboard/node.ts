@@ -12,7 +12,7 @@ const unspeakable: ReadonlySet<string> = new Set(['CONNECT', 'TRACE', 'TRACK'])
  * The path is the one the browser asked for, also where a router has taken its own part away. A body that a parser before it has read already is
  * taken from `request.body`. When the other side leaves, the response's stream is cancelled.
  */
-export function toNode(handler: (request: Request) => Promise<Response>): NodeListener {
+export function toNode(handler: (request: Request) => Response | Promise<Response>): NodeListener {
   return (incoming, outgoing) => {
     const left = new AbortController()
     outgoing.on('close', () => left.abort())
@@ -21,12 +21,12 @@ export function toNode(handler: (request: Request) => Promise<Response>): NodeLi
 }
 
 async function serve(
-  handler: (request: Request) => Promise<Response>,
+  handler: (request: Request) => Response | Promise<Response>,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   signal: AbortSignal,
 ): Promise<void> {
-  const request = toRequest(incoming, signal)
+  const request = toRequest(incoming, outgoing, signal)
   if (typeof request === 'number') {
     outgoing.writeHead(request, { 'content-type': 'text/plain' }).end()
     return
@@ -64,7 +64,7 @@ async function pump(body: ReadableStream<Uint8Array>, outgoing: ServerResponse, 
 }
 
 /** The request, or the status that it is refused with before it can be one. */
-function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request | number {
+function toRequest(incoming: IncomingMessage, outgoing: ServerResponse, signal: AbortSignal): Request | number {
   const method = incoming.method ?? 'GET'
   if (unspeakable.has(method)) return 405
   const headers = new Headers()
@@ -84,20 +84,28 @@ function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request | nu
   const url = `${scheme}://${host}${path}`
   if (!URL.canParse(url)) return 400
   if (method === 'GET' || method === 'HEAD') return new Request(url, { method, headers, signal })
-  return new Request(url, { method, headers, signal, body: bodyOf(incoming), duplex: 'half' })
+  return new Request(url, { method, headers, signal, body: bodyOf(incoming, outgoing), duplex: 'half' })
 }
 
-function bodyOf(incoming: IncomingMessage): string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> {
-  if (!incoming.readableEnded) return toStream(incoming)
+function bodyOf(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> {
+  if (!incoming.readableEnded) return toStream(incoming, outgoing)
   const parsed: unknown = 'body' in incoming ? incoming.body : undefined
   if (parsed === undefined) return ''
   if (typeof parsed === 'string') return parsed
   return parsed instanceof Uint8Array ? new Uint8Array(parsed) : JSON.stringify(parsed)
 }
 
-/** What nobody wants to read any more is read and dropped: to close the connection instead would lose the answer. */
-function toStream(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+/** What nobody wants to read any more is read and dropped: to close the connection instead could lose the answer. */
+function toStream(incoming: IncomingMessage, outgoing: ServerResponse): ReadableStream<Uint8Array> {
   let wanted = true
+  const drop = (): void => {
+    wanted = false
+    incoming.resume()
+  }
+  outgoing.on('finish', drop)
   return new ReadableStream<Uint8Array>({
     start(controller) {
       incoming.on('data', (chunk: Uint8Array) => {
@@ -109,9 +117,6 @@ function toStream(incoming: IncomingMessage): ReadableStream<Uint8Array> {
       incoming.on('error', (error) => wanted && controller.error(error))
     },
     pull: () => void incoming.resume(),
-    cancel() {
-      wanted = false
-      incoming.resume()
-    },
+    cancel: drop,
   })
 }

@@ -1,10 +1,11 @@
 import { StateError } from '../core/errors.ts'
-import type { Instant, Job } from '../core/job.ts'
+import type { Instant } from '../core/job.ts'
 import type { Ferry } from '../ferry.ts'
 import { look, type Look } from './look.ts'
 import { Refusal, toProblem } from './problem.ts'
 import type { Redact } from './redact.ts'
 import type { BulkAction, Operation } from './shapes.ts'
+import { compareIds } from './views.ts'
 
 /** So many jobs are changed at a time. */
 const pageSize = 100
@@ -149,10 +150,12 @@ export class Operations {
     for (let after: string | undefined; ;) {
       const filter = { ...targets.look.filter, after, order: 'oldest', limit: pageSize } as const
       const { jobs, next } = await look(this.#ferry.store, { ...targets.look, filter }, this.#redact)
-      const ids = jobs.filter((job) => !later(job, newest)).map((job) => job.id)
+      const ids = jobs.filter((job) => compareIds(job.id, newest.id) <= 0).map((job) => job.id)
       if (ids.length > 0) yield ids
       if (next === null || (jobs.length > 0 && ids.length === 0)) return
       after = next
+      // A store that answers at once, and a page where nothing is done, would leave nobody else a turn.
+      await new Promise<void>((resolve) => this.#ferry.clock.soon(resolve))
     }
   }
 
@@ -167,12 +170,6 @@ interface Running {
   operation: Operation
   stopping: boolean
   toldAt: Instant
-}
-
-/** Whether a job came after another. Our ids sort as text; those of guests are numbers. */
-function later(job: Job, other: Job): boolean {
-  const [a, b] = [job.id, other.id]
-  return a.length === b.length ? a > b : a.length > b.length
 }
 
 /** In the words that a request would be answered with. */

@@ -10,8 +10,8 @@ export interface DashboardOptions {
   /** The path it is mounted at, as the browser sees it: `/jobs`. Default `/`. Requests may come with it or already without. */
   readonly basePath?: string
   /**
-   * Says what a request may do: `'none'`, `'read'` or `'full'`. For applications that know their users; for local use, `() => 'full'`. What
-   * it throws refuses the request.
+   * Says what a request may do: `'none'`, `'read'` or `'full'`. For applications that know their users; for local use, `() => 'full'`. If it
+   * throws, nothing. It must leave the request's body alone.
    */
   readonly authorize?: Authorize
   /** Access by tokens instead. The page asks for one. */
@@ -54,7 +54,18 @@ export function toSettings(options: DashboardOptions): Settings {
     hosts: toHosts(options.hosts ?? loopbackHosts),
     redact,
     tasks: toTasks(options.tasks ?? []),
-    onError: onError ?? ((error) => console.error('jobferry: error in the dashboard:', error)),
+    onError: quiet(onError ?? ((error) => console.error('jobferry: error in the dashboard:', error))),
+  }
+}
+
+/** What listens to errors must not make more of them: there is nobody left to tell. */
+function quiet(onError: (error: unknown) => void): (error: unknown) => void {
+  return (error) => {
+    try {
+      onError(error)
+    } catch {
+      // said above
+    }
   }
 }
 

@@ -236,7 +236,7 @@ export interface JobQuery {
 export interface JobPage {
   readonly at: Instant
   readonly jobs: readonly JobRow[]
-  /** `after` of the next page; `null` on the last. */
+  /** `after` of the next page; `null` on the last. A page of very large jobs may be shorter than asked for. */
   readonly next: string | null
   /**
    * With `text`: how many jobs were looked through for this page, at most 2,000, so that a page may hold few or none and still have a

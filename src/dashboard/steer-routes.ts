@@ -14,7 +14,7 @@ import { detailOf, jobOf, sessionOf } from './read-routes.ts'
 import { json, respond } from './respond.ts'
 import type { Route } from './route.ts'
 import type { BulkAction, Cancelled } from './shapes.ts'
-import { sumOf, toQueueView, toState } from './views.ts'
+import { countsOf, sumOf, toQueueView, toState } from './views.ts'
 
 type Body = Readonly<Record<string, unknown>>
 
@@ -71,7 +71,7 @@ export const steerRoutes: readonly Route[] = [
     path: 'api/jobs/{id}',
     access: 'full',
     async run({ desk, id, access, body }) {
-      await desk.jobs.edit(id, toEdit(body, 'PATCH api/jobs/{id}'))
+      await edit(desk, id, toEdit(body, 'PATCH api/jobs/{id}'))
       return json(await detailOf(desk, id, access))
     },
   },
@@ -150,7 +150,7 @@ function act(action: BulkAction, desk: Desk, body: Body): Act {
       }
     case 'edit': {
       const changes = toEdit(body['edit'], '`edit`')
-      return async (id) => await jobs.edit(id, changes)
+      return async (id) => await edit(desk, id, changes)
     }
     case 'delete':
       return async (id) => {
@@ -165,6 +165,16 @@ function act(action: BulkAction, desk: Desk, body: Body): Act {
       }
     }
   }
+}
+
+/** A new payload is checked where the job's task is known here. @throws PayloadError */
+async function edit(desk: Desk, id: string, changes: EditOptions): Promise<void> {
+  const { tasks } = desk.settings
+  if ('payload' in changes && tasks.size > 0) {
+    const { task } = await jobOf(desk, id)
+    await tasks.get(task)?.check(changes.payload)
+  }
+  await desk.jobs.edit(id, changes)
 }
 
 async function targetsOf(desk: Desk, { ids, filter }: Body): Promise<Targets> {
@@ -189,12 +199,7 @@ async function targetsOf(desk: Desk, { ids, filter }: Body): Promise<Targets> {
 
 /** How many jobs match, from the kept counters. */
 async function countOf(desk: Desk, { queue, task }: Body, state: unknown): Promise<number> {
-  const counts = (await desk.ferry.store.queues())
-    .filter((one) => queue === undefined || one.queue === queue)
-    .flatMap(({ counts: all, tasks }) =>
-      typeof task !== 'string' ? all : Object.hasOwn(tasks, task) ? (tasks[task] ?? []) : [],
-    )
-  const sum = sumOf(counts.map((one) => ({ counts: one })))
+  const sum = sumOf(countsOf(await desk.ferry.store.queues(), queue, task))
   const only = toState(state)
   return only === undefined ? Object.values(sum).reduce((a, b) => a + b, 0) : sum[only]
 }

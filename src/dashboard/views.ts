@@ -115,6 +115,27 @@ export function sumOf(queues: readonly { readonly counts: Counts }[]): Counts {
   }
 }
 
+/** The kept counts of a queue, a task, both or everything. */
+export function countsOf(
+  stats: readonly QueueStats[],
+  queue: unknown,
+  task: unknown,
+): readonly { readonly counts: Counts }[] {
+  return stats
+    .filter((one) => queue === undefined || one.queue === queue)
+    .flatMap(({ counts, tasks }) => {
+      if (typeof task !== 'string') return [{ counts }]
+      const ofTask = Object.hasOwn(tasks, task) ? tasks[task] : undefined
+      return ofTask === undefined ? [] : [{ counts: ofTask }]
+    })
+}
+
+/** Which of two jobs came first, by their ids. Ours sort as text; those of guests are numbers. */
+export function compareIds(a: string, b: string): number {
+  if (a.length !== b.length) return a.length - b.length
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
 /** The state of this name. @throws nothing: `undefined` for one that nobody knows */
 export function toState(name: unknown): State | undefined {
   return states.find((state) => state === name)

@@ -17,8 +17,8 @@ export interface BeaconOptions {
 /** So many tellings may be lost before the worker counts as gone. */
 const tellingsInReach = 3
 
-/** After failures the waits double, up to this, in milliseconds. */
-const longestWaitMs = 30_000
+/** After a failure the next comes later, but in reach: of several shards one may have failed, and the others must not show the worker as gone. */
+const tellingsLater = 2
 
 /**
  * Tells the store every few seconds that a worker is alive, and what it runs: one small write, at its own pace, whatever the worker does.
@@ -30,7 +30,7 @@ export class Beacon {
   readonly #options: BeaconOptions
   #callOff: (() => void) | undefined
   #telling: Promise<void> = Promise.resolve()
-  #failures = 0
+  #failed = false
   #stopped = true
 
   constructor(options: BeaconOptions) {
@@ -49,7 +49,7 @@ export class Beacon {
     this.#stopped = true
     this.#callOff?.()
     await this.#telling
-    if (this.#failures === 0) await this.#tell(0)
+    if (!this.#failed) await this.#tell(0)
   }
 
   #plan(ms: number): void {
@@ -61,7 +61,7 @@ export class Beacon {
   async #round(): Promise<void> {
     const { everyMs } = this.#options
     await this.#tell(tellingsInReach * everyMs)
-    if (!this.#stopped) this.#plan(Math.max(everyMs, Math.min(everyMs * 2 ** this.#failures, longestWaitMs)))
+    if (!this.#stopped) this.#plan(this.#failed ? tellingsLater * everyMs : everyMs)
   }
 
   /** @param reachMs how long it holds from now on */
@@ -70,9 +70,9 @@ export class Beacon {
     try {
       const now = clock.now()
       await store.present?.(presence(), now, now + reachMs)
-      this.#failures = 0
+      this.#failed = false
     } catch (error) {
-      this.#failures++
+      this.#failed = true
       events.emit({ type: 'error', error, during: 'telling that the worker is alive; it works on' })
     }
   }

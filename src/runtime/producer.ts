@@ -79,6 +79,11 @@ export class Producer {
     return this.#running
   }
 
+  /** Whether its last exchange with the store failed. */
+  get failing(): boolean {
+    return this.#trouble.failing
+  }
+
   start(): void {
     this.#claiming = true
     this.#over = false

@@ -35,6 +35,8 @@ export class Tally {
   }
 }
 
+const bounds: readonly number[] = spreadBoundsMs
+
 interface OwnTally {
   readonly ends: Record<End, number>
   readonly ran: OwnSpread
@@ -52,8 +54,8 @@ function empty(): OwnSpread {
 }
 
 function add(spread: OwnSpread, ms: number): void {
-  const over = spreadBoundsMs.findIndex((bound) => ms <= bound)
-  const at = over === -1 ? spreadBoundsMs.length : over
+  let at = 0
+  while (at < bounds.length && ms > (bounds[at] ?? 0)) at++
   spread.count++
   spread.sumMs += ms
   spread.counts[at] = (spread.counts[at] ?? 0) + 1

@@ -9,6 +9,11 @@ export class Trouble {
     this.#clock = clock
   }
 
+  /** Whether the last thing we heard of it was a failure. */
+  get failing(): boolean {
+    return this.#failures > 0
+  }
+
   /** The store has answered. */
   over(): void {
     this.#failures = 0

@@ -27,8 +27,8 @@ describe('the description', () => {
   })
 
   it('is served, and says where the dashboard is mounted', async () => {
-    await using it = await board({ basePath: '/ops/jobs' })
-    expect(await it.get('/ops/jobs/api/openapi.json')).toMatchObject({
+    await using page = await board({ basePath: '/ops/jobs' })
+    expect(await page.get('/ops/jobs/api/openapi.json')).toMatchObject({
       openapi: '3.1.0',
       servers: [{ url: '/ops/jobs' }],
     })
@@ -37,45 +37,45 @@ describe('the description', () => {
 
 describe('looking', () => {
   it('answers every GET in the shape that the description gives', async () => {
-    await using it = await board({ tasks: [mail] })
-    const { done, failed, again } = await fill(it)
-    expectShape('Session', await it.get('api/session'))
-    expectShape('Overview', await it.get('api/overview'))
-    expectShape('QueueList', await it.get('api/queues'))
-    expectShape('WorkerList', await it.get('api/workers'))
-    expectShape('JobPage', await it.get('api/jobs'))
-    expectShape('JobPage', await it.get('api/jobs?text=ann'))
-    for (const id of [done, failed, again]) expectShape('JobDetail', await it.get(`api/jobs/${id}`))
-    expectShape('LogPage', await it.get(`api/jobs/${done}/logs`))
-    expectShape('OperationList', await it.get('api/operations'))
-    expectShape('Problem', await it.get('api/jobs/nobody'))
-    expect(it.errors).toEqual([])
+    await using page = await board({ tasks: [mail] })
+    const { done, failed, again } = await fill(page)
+    expectShape('Session', await page.get('api/session'))
+    expectShape('Overview', await page.get('api/overview'))
+    expectShape('QueueList', await page.get('api/queues'))
+    expectShape('WorkerList', await page.get('api/workers'))
+    expectShape('JobPage', await page.get('api/jobs'))
+    expectShape('JobPage', await page.get('api/jobs?text=ann'))
+    for (const id of [done, failed, again]) expectShape('JobDetail', await page.get(`api/jobs/${id}`))
+    expectShape('LogPage', await page.get(`api/jobs/${done}/logs`))
+    expectShape('OperationList', await page.get('api/operations'))
+    expectShape('Problem', await page.get('api/jobs/nobody'))
+    expect(page.errors).toEqual([])
   })
 
   it('counts by the kept counters, and says since when the job waits that has been due longest', async () => {
-    await using it = await board()
-    const { at: begin } = await it.get('api/overview')
-    await fill(it)
-    await it.jobs.enqueueMany([mail.with({ to: 'dan' }), mail.with({ to: 'eve' }, { delay: '1h' })])
-    await it.clock.advance('5s')
-    const overview = await it.get('api/overview')
+    await using page = await board()
+    const { at: begin } = await page.get('api/overview')
+    await fill(page)
+    await page.jobs.enqueueMany([mail.with({ to: 'dan' }), mail.with({ to: 'eve' }, { delay: '1h' })])
+    await page.clock.advance('5s')
+    const overview = await page.get('api/overview')
     expect(overview.counts).toEqual({ pending: 3, running: 0, completed: 1, failed: 1, cancelled: 0 })
     expect(overview.queues).toMatchObject([{ queue: 'email', tasks: [{ task: 'mail', counts: overview.counts }] }])
     expect(overview.oldestDueAt).toBe(begin)
-    await it.jobs.pause('email')
-    expect((await it.get('api/overview')).oldestDueAt).toBeNull()
+    await page.jobs.pause('email')
+    expect((await page.get('api/overview')).oldestDueAt).toBeNull()
   })
 
   it('lists by keyset pages of at most 200, whatever is asked for', async () => {
-    await using it = await board()
-    const added = await it.jobs.enqueueMany(Array.from({ length: 250 }, (_, n) => mail.with({ to: `${n}` })))
+    await using page = await board()
+    const added = await page.jobs.enqueueMany(Array.from({ length: 250 }, (_, n) => mail.with({ to: `${n}` })))
     const ids = added.map(({ id }) => id).toReversed()
-    const first = await it.get('api/jobs?limit=99999999999999999999')
+    const first = await page.get('api/jobs?limit=99999999999999999999')
     expect(first.jobs.map((job: { id: string }) => job.id)).toEqual(ids.slice(0, 200))
-    const second = await it.get(`api/jobs?limit=200&after=${first.next}`)
+    const second = await page.get(`api/jobs?limit=200&after=${first.next}`)
     expect(second.jobs.map((job: { id: string }) => job.id)).toEqual(ids.slice(200))
     expect(second.next).toBeNull()
-    expect((await it.get('api/jobs?limit=-5')).jobs).toHaveLength(1)
+    expect((await page.get('api/jobs?limit=-5')).jobs).toHaveLength(1)
   })
 
   it.each([
@@ -93,16 +93,17 @@ describe('looking', () => {
     ['text=nowhere', 0],
     ['id=nobody', 0],
   ])('finds by %s', async (query, count) => {
-    await using it = await board()
-    await fill(it)
-    expect((await it.get(`api/jobs?${query}`)).jobs).toHaveLength(count)
+    await using page = await board()
+    await fill(page)
+    expect((await page.get(`api/jobs?${query}`)).jobs).toHaveLength(count)
   })
 
   it('finds one job by its id, if all else holds', async () => {
-    await using it = await board()
-    const { done } = await fill(it)
-    expect((await it.get(`api/jobs?id=${done}&state=completed`)).jobs).toMatchObject([{ id: done }])
-    expect((await it.get(`api/jobs?id=${done}&state=failed`)).jobs).toEqual([])
+    await using page = await board()
+    const { done } = await fill(page)
+    expect((await page.get(`api/jobs?id=${done}&state=completed`)).jobs).toMatchObject([{ id: done }])
+    expect((await page.get(`api/jobs?id=${done}&state=failed`)).jobs).toEqual([])
+    expect((await page.get(`api/jobs?id=${done}&text=bob`)).jobs).toEqual([])
   })
 
   it.each([
@@ -114,81 +115,88 @@ describe('looking', () => {
     'state=failed&state=failed',
     'text=',
   ])('refuses %s, and says what it takes', async (query) => {
-    await using it = await board()
-    const response = await it.ask('GET', `api/jobs?${query}`)
+    await using page = await board()
+    const response = await page.ask('GET', `api/jobs?${query}`)
     expect(response.status).toBe(400)
     expect(response.headers.get('content-type')).toBe('application/problem+json')
     expect(await response.json()).toMatchObject({ code: 'usage', status: 400, detail: expect.stringMatching(/\w{3}/) })
   })
 
   it('looks through at most 2,000 jobs for a text, and goes on where it was', async () => {
-    await using it = await board({}, 'memory:')
-    await it.jobs.enqueueMany([mail.with({ to: 'needle' })])
-    await it.jobs.enqueueMany(Array.from({ length: 2_000 }, () => mail.with({ to: 'hay' })))
-    const first = await it.get('api/jobs?text=needle')
+    await using page = await board({}, 'memory:')
+    await page.jobs.enqueueMany([mail.with({ to: 'needle' })])
+    await page.jobs.enqueueMany(Array.from({ length: 2_000 }, () => mail.with({ to: 'hay' })))
+    const first = await page.get('api/jobs?text=needle')
     expect(first).toMatchObject({ jobs: [], searched: 2_000, next: expect.any(String) })
-    expect(await it.get(`api/jobs?text=needle&after=${first.next}`)).toMatchObject({
+    expect(await page.get(`api/jobs?text=needle&after=${first.next}`)).toMatchObject({
       jobs: [{ payload: '{"to":"needle"}' }],
       searched: 1,
       next: null,
     })
   })
 
+  it('ends a page of very large jobs early, and goes on where it was', async () => {
+    await using page = await board()
+    const large = 'x'.repeat(400_000)
+    await page.jobs.enqueueMany(Array.from({ length: 110 }, () => mail.with({ to: large })))
+    const first = await page.get('api/jobs?limit=200')
+    expect(first.jobs).toHaveLength(50)
+    expect((await page.get(`api/jobs?limit=200&after=${first.next}`)).jobs).toHaveLength(50)
+  })
+
   it('shows a job with its failures and their stacks, its payload, its result and its children', async () => {
-    await using it = await board()
-    const { done, failed } = await fill(it)
-    expect(await it.get(`api/jobs/${done}`)).toMatchObject({
+    await using page = await board()
+    const { done, failed } = await fill(page)
+    expect(await page.get(`api/jobs/${done}`)).toMatchObject({
       state: 'completed',
       payload: { kind: 'json', text: '{\n  "to": "ann"\n}', size: 12, cut: false, redacted: false },
       result: { kind: 'json', text: '{\n  "sent": "ann"\n}' },
       failures: [],
       actions: ['retry', 'delete', 'logs'],
     })
-    expect(await it.get(`api/jobs/${failed}`)).toMatchObject({
+    expect(await page.get(`api/jobs/${failed}`)).toMatchObject({
       state: 'failed',
       failures: [
         { attempt: 1, name: 'TypeError', message: 'No mailbox bob', stack: expect.stringContaining('kit.ts') },
       ],
     })
-    expect((await it.get('api/jobs?state=failed')).jobs).toMatchObject([{ failure: 'TypeError: No mailbox bob' }])
+    expect((await page.get('api/jobs?state=failed')).jobs).toMatchObject([{ failure: 'TypeError: No mailbox bob' }])
   })
 
   it('shows the jobs that a job has enqueued', async () => {
-    await using it = await board()
-    const { id } = await it.jobs.enqueue(task<undefined>({ name: 'root' }))
-    const held = await it.jobs.lease()
+    await using page = await board()
+    const { id } = await page.jobs.enqueue(task({ name: 'root' }))
+    const held = await page.jobs.lease()
     await held!.complete()
-    const parented = task<undefined>({ name: 'root' }).handle(
-      async (_, job) => void (await job.enqueue(mail, { to: 'x' })),
-    )
-    await it.jobs.retry(id)
-    const worker = it.jobs.work([parented])
-    await it.clock.settle()
-    await it.clock.during(worker.stop())
-    expect(await it.get(`api/jobs/${id}`)).toMatchObject({ children: [{ task: 'mail', parent: id }] })
+    const parented = task({ name: 'root' }).handle(async (_, job) => void (await job.enqueue(mail, { to: 'x' })))
+    await page.jobs.retry(id)
+    const worker = page.jobs.work([parented])
+    await page.clock.settle()
+    await page.clock.during(worker.stop())
+    expect(await page.get(`api/jobs/${id}`)).toMatchObject({ children: [{ task: 'mail', parent: id }] })
   })
 
   it('gives the log from after a line, with its data', async () => {
-    await using it = await board()
-    const { done } = await fill(it)
-    const page = await it.get(`api/jobs/${done}/logs`)
-    expect(page.lines).toMatchObject([
+    await using page = await board()
+    const { done } = await fill(page)
+    const log = await page.get(`api/jobs/${done}/logs`)
+    expect(log.lines).toMatchObject([
       { level: 'info', message: 'sending', attempt: 1, data: { text: '{\n  "to": "ann"\n}' } },
     ])
-    expect(await it.get(`api/jobs/${done}/logs?after=${page.after}`)).toEqual({ lines: [], after: page.after })
+    expect(await page.get(`api/jobs/${done}/logs?after=${log.after}`)).toEqual({ lines: [], after: log.after })
   })
 
   it('shows who is alive, what they run, and what came of it', async () => {
-    await using it = await board()
-    await fill(it)
+    await using page = await board()
+    await fill(page)
     const hang = task({ name: 'hang' }).handle(
       (_, job) => new Promise((resolve) => job.signal.addEventListener('abort', resolve)),
     )
-    const worker = it.jobs.work([hang, mail], { concurrency: 3 })
-    const [{ id }] = [await it.jobs.enqueue(hang)]
-    await it.jobs.enqueue(mail, { to: 'x' })
-    await it.clock.advance('6s')
-    const { workers } = await it.get('api/workers')
+    const worker = page.jobs.work([hang, mail], { concurrency: 3 })
+    const [{ id }] = [await page.jobs.enqueue(hang)]
+    await page.jobs.enqueue(mail, { to: 'x' })
+    await page.clock.advance('6s')
+    const { workers } = await page.get('api/workers')
     expectShape('WorkerList', { at: 0, workers })
     expect(workers).toMatchObject([
       {
@@ -201,24 +209,24 @@ describe('looking', () => {
         ],
       },
     ])
-    await it.clock.during(worker.stop({ grace: 0 }))
+    await page.clock.during(worker.stop({ grace: 0 }))
   })
 
   it('shows how fast it went, from what workers count', async () => {
-    await using it = await board()
-    const worker = it.jobs.work([mail], { concurrency: 10 })
-    await it.clock.advance('6s')
-    await it.get('api/overview')
-    await it.jobs.enqueueMany(Array.from({ length: 50 }, () => mail.with({ to: 'x' })))
-    await it.clock.advance('6s')
-    const { series } = await it.get('api/overview')
+    await using page = await board()
+    const worker = page.jobs.work([mail], { concurrency: 10 })
+    await page.clock.advance('6s')
+    await page.get('api/overview')
+    await page.jobs.enqueueMany(Array.from({ length: 50 }, () => mail.with({ to: 'x' })))
+    await page.clock.advance('6s')
+    const { series } = await page.get('api/overview')
     expect(series.points.at(-1)).toMatchObject({ completed: 10, failed: 0, waitMs: 0, runMs: 0 })
-    await it.clock.during(worker.stop())
+    await page.clock.during(worker.stop())
   })
 
   it('answers HEAD as GET, without a body', async () => {
-    await using it = await board()
-    const response = await it.ask('HEAD', 'api/queues')
+    await using page = await board()
+    const response = await page.ask('HEAD', 'api/queues')
     expect([response.status, response.headers.get('content-type'), await response.text()]).toEqual([
       200,
       'application/json',
@@ -229,19 +237,23 @@ describe('looking', () => {
 
 describe('steering', () => {
   it('retries, runs now, edits, cancels and deletes one job, and shows it as it is then', async () => {
-    await using it = await board()
-    const { done, failed, again } = await fill(it)
-    const now = it.clock.now()
-    expect(await it.post(`api/jobs/${failed}/retry`)).toMatchObject({ id: failed, state: 'pending', maxAttempts: 2 })
-    expect(await it.post(`api/jobs/${again}/run`)).toMatchObject({ id: again, runAt: now })
-    const edited = await it.post(`api/jobs/${again}`, { payload: { to: 'new' }, priority: 5, delayMs: 1_000 }, 'PATCH')
+    await using page = await board()
+    const { done, failed, again } = await fill(page)
+    const now = page.clock.now()
+    expect(await page.post(`api/jobs/${failed}/retry`)).toMatchObject({ id: failed, state: 'pending', maxAttempts: 2 })
+    expect(await page.post(`api/jobs/${again}/run`)).toMatchObject({ id: again, runAt: now })
+    const edited = await page.post(
+      `api/jobs/${again}`,
+      { payload: { to: 'new' }, priority: 5, delayMs: 1_000 },
+      'PATCH',
+    )
     expectShape('JobDetail', edited)
     expect(edited).toMatchObject({ priority: 5, runAt: now + 1_000, payload: { text: '{\n  "to": "new"\n}' } })
-    const cancelled = await it.post(`api/jobs/${again}/cancel`, { reason: 'not wanted' })
+    const cancelled = await page.post(`api/jobs/${again}/cancel`, { reason: 'not wanted' })
     expectShape('Cancelled', cancelled)
     expect(cancelled).toMatchObject({ outcome: 'cancelled', job: { state: 'cancelled', cancel: 'not wanted' } })
-    expect((await it.ask('DELETE', `api/jobs/${done}`)).status).toBe(204)
-    expect((await it.ask('GET', `api/jobs/${done}`)).status).toBe(404)
+    expect((await page.ask('DELETE', `api/jobs/${done}`)).status).toBe(204)
+    expect((await page.ask('GET', `api/jobs/${done}`)).status).toBe(404)
   })
 
   it.each([
@@ -251,37 +263,41 @@ describe('steering', () => {
     ['PATCH', '', { priority: 1 }, 404, 'not-found'],
     ['DELETE', '', undefined, 404, 'not-found'],
   ])('says so when there is no such job: %s %s', async (method, verb, body, status, code) => {
-    await using it = await board()
-    const response = await it.ask(method, `api/jobs/nobody${verb === '' ? '' : `/${verb}`}`, body)
+    await using page = await board()
+    const response = await page.ask(method, `api/jobs/nobody${verb === '' ? '' : `/${verb}`}`, body)
     expect(response.status).toBe(status)
     expect(await response.json()).toMatchObject({ code })
   })
 
   it('refuses what the state of the job does not allow', async () => {
-    await using it = await board()
-    const { done } = await fill(it)
+    await using page = await board()
+    const { done } = await fill(page)
     for (const [method, path, body] of [
       ['POST', '/run', {}],
       ['PATCH', '', { priority: 1 }],
     ] as const)
-      expect((await it.ask(method, `api/jobs/${done}${path}`, body)).status).toBe(409)
-    expect(await it.post(`api/jobs/${done}/cancel`)).toMatchObject({ outcome: 'finished' })
+      expect((await page.ask(method, `api/jobs/${done}${path}`, body)).status).toBe(409)
+    expect(await page.post(`api/jobs/${done}/cancel`)).toMatchObject({ outcome: 'finished' })
   })
 
   it('pauses, resumes and limits a queue', async () => {
-    await using it = await board()
-    await fill(it)
-    const changed = await it.post('api/queues', { queue: 'email', paused: true, concurrency: 3, priority: -2 }, 'PATCH')
+    await using page = await board()
+    await fill(page)
+    const changed = await page.post(
+      'api/queues',
+      { queue: 'email', paused: true, concurrency: 3, priority: -2 },
+      'PATCH',
+    )
     expectShape('QueueView', changed)
     expect(changed).toMatchObject({ queue: 'email', paused: true, concurrency: 3, priority: -2 })
-    expect(await it.post('api/queues', { queue: 'email', paused: false, concurrency: null }, 'PATCH')).toMatchObject({
+    expect(await page.post('api/queues', { queue: 'email', paused: false, concurrency: null }, 'PATCH')).toMatchObject({
       paused: false,
       concurrency: null,
       priority: -2,
     })
   })
 
-  it('enqueues by hand, checked by the schema of a task that it knows', async () => {
+  it('enqueues and edits by hand, checked by the schema of a task that it knows', async () => {
     const strict = task({
       name: 'strict',
       queue: 'q',
@@ -294,32 +310,39 @@ describe('steering', () => {
         },
       },
     })
-    await using it = await board({ tasks: [strict] })
-    const added = await it.ask('POST', 'api/jobs', { task: 'strict', payload: 1, uniqueKey: 'k', delayMs: 60_000 })
+    await using page = await board({ tasks: [strict] })
+    const added = await page.ask('POST', 'api/jobs', { task: 'strict', payload: 1, uniqueKey: 'k', delayMs: 60_000 })
     expect(added.status).toBe(201)
     const { id, outcome } = (await added.json()) as { id: string; outcome: string }
     expect(outcome).toBe('added')
-    expect(await it.get(`api/jobs/${id}`)).toMatchObject({
+    expect(await page.get(`api/jobs/${id}`)).toMatchObject({
       queue: 'q',
       unique: { key: 'k' },
-      runAt: it.clock.now() + 60_000,
+      runAt: page.clock.now() + 60_000,
     })
-    expect(await it.post('api/jobs', { task: 'strict', payload: 1, uniqueKey: 'k' })).toEqual({ id, outcome: 'kept' })
-    const refused = await it.ask('POST', 'api/jobs', { task: 'strict', payload: 2 })
+    expect(await page.post('api/jobs', { task: 'strict', payload: 1, uniqueKey: 'k' })).toEqual({ id, outcome: 'kept' })
+    const refused = await page.ask('POST', 'api/jobs', { task: 'strict', payload: 2 })
     expect(refused.status).toBe(422)
     const problem = await refused.json()
     expectShape('Problem', problem)
     expect(problem).toMatchObject({ code: 'payload', issues: [{ message: 'Expected 1', path: 'to.0' }] })
-    expect(await it.post('api/jobs', { task: 'unknown' })).toMatchObject({ outcome: 'added' })
+    expect((await page.ask('PATCH', `api/jobs/${id}`, { payload: 2 })).status).toBe(422)
+    const { id: operation } = await page.post('api/operations', { action: 'edit', ids: [id], edit: { payload: 2 } })
+    await page.clock.settle()
+    expect(await page.get(`api/operations/${operation}`)).toMatchObject({
+      failed: 1,
+      failures: [{ id, message: 'The payload is not one of task "strict": to.0: Expected 1' }],
+    })
+    expect(await page.post('api/jobs', { task: 'unknown' })).toMatchObject({ outcome: 'added' })
   })
 
   it('changes many jobs by id or by filter, tells how far it is, and skips those that do not allow it', async () => {
-    await using it = await board()
-    const { done, failed, again } = await fill(it)
-    const byId = await it.post('api/operations', { action: 'retry', ids: [failed, done, 'nobody', failed] })
+    await using page = await board()
+    const { done, failed, again } = await fill(page)
+    const byId = await page.post('api/operations', { action: 'retry', ids: [failed, done, 'nobody', failed] })
     expectShape('Operation', byId)
-    await it.clock.settle()
-    expect(await it.get(`api/operations/${byId.id}`)).toMatchObject({
+    await page.clock.settle()
+    expect(await page.get(`api/operations/${byId.id}`)).toMatchObject({
       state: 'done',
       total: 3,
       seen: 3,
@@ -327,37 +350,42 @@ describe('steering', () => {
       skipped: 1,
     })
     const all = { action: 'cancel', filter: { state: 'pending', queue: 'email' }, reason: 'all of them' }
-    const byFilter = await it.post('api/operations', all)
+    const byFilter = await page.post('api/operations', all)
     expect(byFilter.total).toBe(3)
-    await it.clock.settle()
-    expectShape('OperationList', await it.get('api/operations'))
-    expect(await it.get(`api/operations/${byFilter.id}`)).toMatchObject({ state: 'done', seen: 3, done: 3, skipped: 0 })
-    expect(await it.get(`api/jobs/${again}`)).toMatchObject({ state: 'cancelled', cancel: 'all of them' })
+    await page.clock.settle()
+    expectShape('OperationList', await page.get('api/operations'))
+    expect(await page.get(`api/operations/${byFilter.id}`)).toMatchObject({
+      state: 'done',
+      seen: 3,
+      done: 3,
+      skipped: 0,
+    })
+    expect(await page.get(`api/jobs/${again}`)).toMatchObject({ state: 'cancelled', cancel: 'all of them' })
   })
 
   it('goes through more than a page, with a text too, and leaves alone what comes meanwhile', async () => {
-    await using it = await board()
-    await it.jobs.enqueueMany(Array.from({ length: 350 }, (_, n) => mail.with({ to: n % 2 === 0 ? 'even' : 'odd' })))
-    const { id } = await it.post('api/operations', {
+    await using page = await board()
+    await page.jobs.enqueueMany(Array.from({ length: 350 }, (_, n) => mail.with({ to: n % 2 === 0 ? 'even' : 'odd' })))
+    const { id } = await page.post('api/operations', {
       action: 'edit',
       filter: { state: 'pending', text: 'even' },
       edit: { priority: 7 },
     })
-    await it.clock.settle()
-    expect(await it.get(`api/operations/${id}`)).toMatchObject({ state: 'done', total: null, done: 175, skipped: 0 })
-    const deletion = await it.post('api/operations', { action: 'delete', filter: { state: 'any' } })
-    await it.clock.settle()
-    expect(await it.get(`api/operations/${deletion.id}`)).toMatchObject({ total: 350, done: 350 })
-    expect(await it.jobs.list()).toEqual([])
+    await page.clock.settle()
+    expect(await page.get(`api/operations/${id}`)).toMatchObject({ state: 'done', total: null, done: 175, skipped: 0 })
+    const deletion = await page.post('api/operations', { action: 'delete', filter: { state: 'any' } })
+    await page.clock.settle()
+    expect(await page.get(`api/operations/${deletion.id}`)).toMatchObject({ total: 350, done: 350 })
+    expect(await page.jobs.list()).toEqual([])
   })
 
   it('stops when asked to: what is done stays done', async () => {
-    await using it = await board()
-    await it.jobs.enqueueMany(Array.from({ length: 300 }, () => mail.with({ to: 'x' })))
-    const { id } = await it.post('api/operations', { action: 'cancel', filter: { state: 'pending' } })
-    await it.ask('DELETE', `api/operations/${id}`)
-    await it.clock.settle()
-    const { state, done } = await it.get(`api/operations/${id}`)
+    await using page = await board()
+    await page.jobs.enqueueMany(Array.from({ length: 300 }, () => mail.with({ to: 'x' })))
+    const { id } = await page.post('api/operations', { action: 'cancel', filter: { state: 'pending' } })
+    await page.ask('DELETE', `api/operations/${id}`)
+    await page.clock.settle()
+    const { state, done } = await page.get(`api/operations/${id}`)
     expect(state).toBe('stopped')
     expect(done).toBeLessThan(300)
   })
@@ -375,14 +403,14 @@ describe('steering', () => {
     [{ action: 'cancel', ids: ['a'], reason: 5 }],
     [{ action: 'run', filter: { state: 'any', text: 5 } }],
   ])('refuses a bad operation before it begins: %j', async (body) => {
-    await using it = await board()
-    expect((await it.ask('POST', 'api/operations', body)).status).toBe(400)
-    expect((await it.get('api/operations')).operations).toEqual([])
+    await using page = await board()
+    expect((await page.ask('POST', 'api/operations', body)).status).toBe(400)
+    expect((await page.get('api/operations')).operations).toEqual([])
   })
 
   it('tells what the store cannot do, and refuses it', async () => {
-    await using it = await board({}, 'memory:')
-    const { actions, capabilities } = await it.get('api/session')
+    await using page = await board({}, 'memory:')
+    const { actions, capabilities } = await page.get('api/session')
     expect(capabilities).not.toContain('transaction')
     expect(actions).toContain('list')
   })

@@ -40,14 +40,14 @@ const line = (path: string, host = 'Host: 127.0.0.1:PORT\r\n', method = 'GET') =
 
 describe('who may use it', () => {
   it('is never open by mistake: it has to be said who may', async () => {
-    await using it = await board()
+    await using page = await board()
     for (const options of [
       {},
       { authorize: () => 'full' as const, tokens: { full } },
       { tokens: {} },
       { tokens: { full: 'short' } },
     ])
-      expect(() => dashboard(it.jobs, options)).toThrow(/Expected/)
+      expect(() => dashboard(page.jobs, options)).toThrow(/Expected/)
   })
 
   it.each([
@@ -60,11 +60,11 @@ describe('who may use it', () => {
     'api/openapi.json',
     '',
   ])('shows nothing of /%s to nobody', async (path) => {
-    await using it = await board({ authorize: () => 'none' })
-    const response = await it.ask('GET', path)
+    await using page = await board({ authorize: () => 'none' })
+    const response = await page.ask('GET', path)
     expect(response.status).toBe(401)
     expect(await response.json()).toMatchObject({ code: 'unauthorized' })
-    expect(await it.get('api/session')).toMatchObject({
+    expect(await page.get('api/session')).toMatchObject({
       access: 'none',
       store: null,
       capabilities: [],
@@ -74,13 +74,13 @@ describe('who may use it', () => {
   })
 
   it('lets who may only look change nothing', async () => {
-    await using it = await board({ authorize: () => 'read' })
-    const { failed } = await fill(it)
-    expect(await it.get('api/session')).toMatchObject({
+    await using page = await board({ authorize: () => 'read' })
+    const { failed } = await fill(page)
+    expect(await page.get('api/session')).toMatchObject({
       access: 'read',
       actions: ['list', 'search', 'logs', 'workers'],
     })
-    expect((await it.get(`api/jobs/${failed}`)).actions).toEqual(['logs'])
+    expect((await page.get(`api/jobs/${failed}`)).actions).toEqual(['logs'])
     for (const [method, path, body] of [
       ['POST', `api/jobs/${failed}/retry`, {}],
       ['POST', `api/jobs/${failed}/run`, {}],
@@ -92,9 +92,9 @@ describe('who may use it', () => {
       ['DELETE', 'api/operations/x', undefined],
       ['PATCH', 'api/queues', { queue: 'email', paused: true }],
     ] as const)
-      expect([path, (await it.ask(method, path, body)).status]).toEqual([path, 403])
-    expect((await it.jobs.list()).length).toBe(3)
-    expect((await it.jobs.stats())[0]?.paused).toBe(false)
+      expect([path, (await page.ask(method, path, body)).status]).toEqual([path, 403])
+    expect((await page.jobs.list()).length).toBe(3)
+    expect((await page.jobs.stats())[0]?.paused).toBe(false)
   })
 
   it('refuses when the application cannot tell, or says what means nothing', async () => {
@@ -106,31 +106,31 @@ describe('who may use it', () => {
   })
 
   it('takes a token as Bearer, and knows what it is for', async () => {
-    await using it = await board({ tokens: { full, read } })
+    await using page = await board({ tokens: { full, read } })
     const as = async (token: string) =>
-      (await it.ask('GET', 'api/queues', undefined, { authorization: `Bearer ${token}` })).status
+      (await page.ask('GET', 'api/queues', undefined, { authorization: `Bearer ${token}` })).status
     expect([await as(full), await as(read), await as(`${full}x`), await as(full.slice(1)), await as('')]).toEqual([
       200, 200, 401, 401, 401,
     ])
     const pause = { queue: 'q', paused: true }
-    expect((await it.ask('PATCH', 'api/queues', pause, { authorization: `Bearer ${read}` })).status).toBe(403)
-    expect((await it.ask('PATCH', 'api/queues', pause, { authorization: `Bearer ${full}` })).status).toBe(200)
+    expect((await page.ask('PATCH', 'api/queues', pause, { authorization: `Bearer ${read}` })).status).toBe(403)
+    expect((await page.ask('PATCH', 'api/queues', pause, { authorization: `Bearer ${full}` })).status).toBe(200)
   })
 
   it('gives the page a cookie for a token: for this site alone, and out of reach of scripts', async () => {
-    await using it = await board({ tokens: { full, read }, basePath: '/jobs' })
-    expect((await it.ask('GET', '/jobs/')).status).toBe(200)
-    expect(await it.get('/jobs/api/session')).toMatchObject({ access: 'none', signIn: 'token', signedIn: false })
-    expect((await it.ask('POST', '/jobs/api/session', { token: 'wrong-token-of-24-letters' })).status).toBe(401)
-    const signed = await it.ask('POST', '/jobs/api/session', { token: read })
+    await using page = await board({ tokens: { full, read }, basePath: '/jobs' })
+    expect((await page.ask('GET', '/jobs/')).status).toBe(200)
+    expect(await page.get('/jobs/api/session')).toMatchObject({ access: 'none', signIn: 'token', signedIn: false })
+    expect((await page.ask('POST', '/jobs/api/session', { token: 'wrong-token-of-24-letters' })).status).toBe(401)
+    const signed = await page.ask('POST', '/jobs/api/session', { token: read })
     expect(await signed.json()).toMatchObject({ access: 'read', signedIn: true })
     const cookie = signed.headers.get('set-cookie')!
     expect(cookie).toMatch(/^jobferry-[\da-f]{8}=[\da-f]{64}; Path=\/jobs\/; Max-Age=\d+; HttpOnly; SameSite=Strict$/)
     expect(cookie).not.toContain(read)
     const [pair = ''] = cookie.split(';')
-    expect((await it.ask('GET', '/jobs/api/queues', undefined, { cookie: `other=1; ${pair}` })).status).toBe(200)
-    expect((await it.ask('GET', '/jobs/api/queues', undefined, { cookie: `${pair}0` })).status).toBe(401)
-    const out = await it.ask('DELETE', '/jobs/api/session', undefined, { cookie: pair })
+    expect((await page.ask('GET', '/jobs/api/queues', undefined, { cookie: `other=1; ${pair}` })).status).toBe(200)
+    expect((await page.ask('GET', '/jobs/api/queues', undefined, { cookie: `${pair}0` })).status).toBe(401)
+    const out = await page.ask('DELETE', '/jobs/api/session', undefined, { cookie: pair })
     expect(out.headers.get('set-cookie')).toContain('Max-Age=0')
   })
 })
@@ -168,33 +168,33 @@ describe('another site', () => {
     ],
     ['a Bearer token, but a foreign Origin', { origin: 'http://evil.example', authorization: `Bearer ${full}` }, 403],
   ])('changes nothing by %s', async (_, headers, status) => {
-    await using it = await board()
-    const response = await it.ask('POST', 'api/jobs', { task: 'mail', payload: {} }, headers)
+    await using page = await board()
+    const response = await page.ask('POST', 'api/jobs', { task: 'mail', payload: {} }, headers)
     expect(response.status).toBe(status)
     expect(response.headers.get('content-type')).toBe('application/problem+json')
-    expect(await it.jobs.list()).toEqual([])
+    expect(await page.jobs.list()).toEqual([])
   })
 
   it('may be us behind a proxy of another name, if that is named', async () => {
-    await using it = await board({ hosts: ['inner:8080', 'jobs.example.com'] })
+    await using page = await board({ hosts: ['inner:8080', 'jobs.example.com'] })
     const headers = { host: 'inner:8080', origin: 'https://jobs.example.com', 'sec-fetch-site': undefined }
-    expect((await it.ask('POST', 'api/jobs', { task: 'mail' }, headers)).status).toBe(201)
+    expect((await page.ask('POST', 'api/jobs', { task: 'mail' }, headers)).status).toBe(201)
     expect(
-      (await it.ask('POST', 'api/jobs', { task: 'mail' }, { ...headers, origin: 'https://example.com' })).status,
+      (await page.ask('POST', 'api/jobs', { task: 'mail' }, { ...headers, origin: 'https://example.com' })).status,
     ).toBe(403)
   })
 
   it('is us for a script with a Bearer token', async () => {
-    await using it = await board({ tokens: { full } })
+    await using page = await board({ tokens: { full } })
     const headers = { origin: undefined, 'sec-fetch-site': undefined, authorization: `Bearer ${full}` }
-    expect((await it.ask('POST', 'api/jobs', { task: 'mail' }, headers)).status).toBe(201)
+    expect((await page.ask('POST', 'api/jobs', { task: 'mail' }, headers)).status).toBe(201)
   })
 
   it('is told by no CORS header that it may read', async () => {
-    await using it = await board()
-    const response = await it.ask('GET', 'api/jobs', undefined, { origin: 'http://evil.example' })
+    await using page = await board()
+    const response = await page.ask('GET', 'api/jobs', undefined, { origin: 'http://evil.example' })
     expect([...response.headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([])
-    expect((await it.ask('OPTIONS', 'api/jobs', undefined, { origin: 'http://evil.example' })).status).toBe(405)
+    expect((await page.ask('OPTIONS', 'api/jobs', undefined, { origin: 'http://evil.example' })).status).toBe(405)
   })
 })
 
@@ -216,31 +216,31 @@ describe('another name for this machine', () => {
     '',
   ]
   it.each(strangers)('gets nothing as %j, by GET, feed or POST', async (host) => {
-    await using it = await board()
+    await using page = await board()
     for (const [method, path] of [
       ['GET', 'api/jobs'],
       ['GET', 'api/events'],
       ['GET', ''],
       ['POST', 'api/jobs'],
     ] as const) {
-      const response = await it.ask(method, path, method === 'GET' ? undefined : { task: 'mail' }, {
+      const response = await page.ask(method, path, method === 'GET' ? undefined : { task: 'mail' }, {
         host,
         origin: `http://${host}`,
       })
       expect(response.status).toBe(421)
       expect(await response.json()).toMatchObject({ code: 'host' })
     }
-    expect(await it.jobs.list()).toEqual([])
+    expect(await page.jobs.list()).toEqual([])
   })
 
   it.each(['localhost', 'LOCALHOST:1', '127.0.0.1:65535', '[::1]', '[::1]:7654'])('is known as %s', async (host) => {
-    await using it = await board()
-    expect((await it.ask('GET', 'api/queues', undefined, { host })).status).toBe(200)
+    await using page = await board()
+    expect((await page.ask('GET', 'api/queues', undefined, { host })).status).toBe(200)
   })
 
   it('is held to the port where one is named', async () => {
-    await using it = await board({ hosts: ['localhost:7654', 'jobs.example.com'] })
-    const as = async (host: string) => (await it.ask('GET', 'api/queues', undefined, { host })).status
+    await using page = await board({ hosts: ['localhost:7654', 'jobs.example.com'] })
+    const as = async (host: string) => (await page.ask('GET', 'api/queues', undefined, { host })).status
     expect([
       await as('localhost:7654'),
       await as('localhost:7655'),
@@ -258,8 +258,8 @@ describe('another name for this machine', () => {
     ['a Host with a user', 'GET /api/queues HTTP/1.1\r\nHost: 127.0.0.1:PORT@evil.example\r\n'],
     ['a Host with a path', 'GET /api/queues HTTP/1.1\r\nHost: 127.0.0.1:PORT/evil\r\n'],
   ])('is not had by %s', async (_, head) => {
-    await using it = await board()
-    expect(await raw(it.jobs, `${head}Connection: close\r\n\r\n`)).toMatch(/^HTTP\/1\.1 4(00|21) /)
+    await using page = await board()
+    expect(await raw(page.jobs, `${head}Connection: close\r\n\r\n`)).toMatch(/^HTTP\/1\.1 4(00|21) /)
   })
 })
 
@@ -275,8 +275,8 @@ describe('every answer', () => {
     ['PUT', 'api/jobs'],
     ['DELETE', 'api/jobs/nobody'],
   ])('may be framed by nobody, runs nothing foreign and is guessed by nobody: %s /%s', async (method, path) => {
-    await using it = await board()
-    const { headers, body } = await it.ask(method, path)
+    await using page = await board()
+    const { headers, body } = await page.ask(method, path)
     await body?.cancel()
     const policy = headers.get('content-security-policy')?.split('; ')
     expect(policy).toContain("default-src 'none'")
@@ -292,15 +292,15 @@ describe('every answer', () => {
   })
 
   it('holds whatever names jobs have as JSON, and none of them as a page', async () => {
-    await using it = await board()
+    await using page = await board()
     const name = '</script><script>alert(1)</script>\u2028"\'`'
-    await it.jobs.enqueue(mail, { to: name }, { queue: name.slice(0, -4) })
+    await page.jobs.enqueue(mail, { to: name }, { queue: name.slice(0, -4) })
     for (const path of ['api/jobs', 'api/queues', 'api/overview']) {
-      const response = await it.ask('GET', path)
+      const response = await page.ask('GET', path)
       expect(response.headers.get('content-type')).toBe('application/json')
       expect(JSON.stringify(await response.json())).toContain('alert(1)')
     }
-    expect(await (await it.ask('GET', `jobs/${encodeURIComponent(name)}`)).text()).not.toContain('alert(1)')
+    expect(await (await page.ask('GET', `jobs/${encodeURIComponent(name)}`)).text()).not.toContain('alert(1)')
   })
 })
 
@@ -315,31 +315,31 @@ describe('a request that asks for too much', () => {
     ['POST', '', 'GET, HEAD'],
     ['DELETE', 'assets/x.js', 'GET, HEAD'],
   ])('is told which methods there are: %s /%s', async (method, path, allow) => {
-    await using it = await board()
-    const response = await it.ask(method, path)
+    await using page = await board()
+    const response = await page.ask(method, path)
     expect([response.status, response.headers.get('allow')]).toEqual([405, allow])
   })
 
   it.each(['TRACE', 'PROPFIND'])('has no luck with %s', async (method) => {
-    await using it = await board()
-    expect(await raw(it.jobs, line('/api/jobs', undefined, method))).toMatch(/^HTTP\/1\.1 405 /)
+    await using page = await board()
+    expect(await raw(page.jobs, line('/api/jobs', undefined, method))).toMatch(/^HTTP\/1\.1 405 /)
   })
 
   it('is refused a body over 1 MiB, said or unsaid, and hears of it', async () => {
-    await using it = await board()
+    await using page = await board()
     const body = JSON.stringify({ task: 'mail', payload: 'x'.repeat(1_048_576) })
-    const response = await it.ask('POST', 'api/jobs', body)
+    const response = await page.ask('POST', 'api/jobs', body)
     expect(response.status).toBe(413)
     expect(await response.json()).toMatchObject({ code: 'too-large', detail: expect.stringContaining('1048576') })
     const headers = Object.entries({ ...own, origin: 'http://127.0.0.1:PORT' })
       .map(([name, value]) => `${name}: ${value}\r\n`)
       .join('')
     const head = `POST /api/jobs HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nConnection: close\r\n${headers}`
-    const said = await raw(it.jobs, `${head}Content-Length: ${body.length}\r\n\r\n${body}`)
+    const said = await raw(page.jobs, `${head}Content-Length: ${body.length}\r\n\r\n${body}`)
     const chunk = `${(65_536).toString(16)}\r\n${'x'.repeat(65_536)}\r\n`
-    const unsaid = await raw(it.jobs, `${head}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(20)}0\r\n\r\n`)
+    const unsaid = await raw(page.jobs, `${head}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(20)}0\r\n\r\n`)
     expect([said, unsaid].map((answer) => /^HTTP\/1\.1 413 .*"too-large"/s.test(answer))).toEqual([true, true])
-    expect(await it.jobs.list()).toEqual([])
+    expect(await page.jobs.list()).toEqual([])
   })
 
   it.each([
@@ -356,9 +356,9 @@ describe('a request that asks for too much', () => {
     ['a name with a control character', '{"task":"a\\u0000b"}', 400],
     ['a name of 300 characters', JSON.stringify({ task: 'x'.repeat(300) }), 400],
   ])('is refused for %s', async (_, body, status) => {
-    await using it = await board()
-    expect((await it.ask('POST', 'api/jobs', body)).status).toBe(status)
-    expect(await it.jobs.list()).toEqual([])
+    await using page = await board()
+    expect((await page.ask('POST', 'api/jobs', body)).status).toBe(status)
+    expect(await page.jobs.list()).toEqual([])
   })
 
   it.each([
@@ -377,8 +377,8 @@ describe('a request that asks for too much', () => {
     '/index.html%00.js',
     '/dashboard.js',
   ])('leads to no file: %s', async (path) => {
-    await using it = await board()
-    const answer = await raw(it.jobs, line(path))
+    await using page = await board()
+    const answer = await raw(page.jobs, line(path))
     expect(answer).toMatch(/^HTTP\/1\.1 (200|400|404) /)
     expect(answer).not.toMatch(/"devDependencies"|root:|import /)
   })
@@ -386,32 +386,32 @@ describe('a request that asks for too much', () => {
   it.each(['/api/jobs/%', '/api/jobs/%ff', '/api/jobs/%00', '/api/jobs/a%0ab', `/api/jobs/${'x'.repeat(300)}`])(
     'is refused for a bad id: %s',
     async (path) => {
-      await using it = await board()
-      expect((await it.ask('GET', path)).status).toBe(400)
+      await using page = await board()
+      expect((await page.ask('GET', path)).status).toBe(400)
     },
   )
 
   it('sees 64 KiB of a value, and that there is more', async () => {
-    await using it = await board()
-    const { id } = await it.jobs.enqueue(mail, { to: 'é'.repeat(100_000) })
-    const { payload } = await it.get(`api/jobs/${id}`)
+    await using page = await board()
+    const { id } = await page.jobs.enqueue(mail, { to: 'é'.repeat(100_000) })
+    const { payload } = await page.get(`api/jobs/${id}`)
     expect(payload).toMatchObject({ kind: 'json', cut: true, size: 100_009 })
     expect(payload.text).toHaveLength(65_536)
-    expect((await it.get('api/jobs')).jobs[0].payload).toHaveLength(200)
+    expect((await page.get('api/jobs')).jobs[0].payload).toHaveLength(200)
   })
 
   it('gets no 101st feed, and the 5th operation at a time not before another ends', async () => {
-    await using it = await board()
-    const feeds = await Promise.all(Array.from({ length: 100 }, () => it.ask('GET', 'api/events')))
-    const refused = await it.ask('GET', 'api/events')
+    await using page = await board()
+    const feeds = await Promise.all(Array.from({ length: 100 }, () => page.ask('GET', 'api/events')))
+    const refused = await page.ask('GET', 'api/events')
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '10'])
-    await Promise.all(feeds.map(({ body }) => body?.cancel()))
-    const again = await it.ask('GET', 'api/events')
+    await Promise.all(feeds.map(async ({ body }) => await body?.cancel()))
+    const again = await page.ask('GET', 'api/events')
     expect(again.status).toBe(200)
     await again.body?.cancel()
 
     const one = { action: 'retry', ids: ['a'] }
-    const all = await Promise.all(Array.from({ length: 5 }, () => it.ask('POST', 'api/operations', one)))
+    const all = await Promise.all(Array.from({ length: 5 }, () => page.ask('POST', 'api/operations', one)))
     expect(all.map(({ status }) => status).toSorted()).toEqual([202, 202, 202, 202, 429])
   })
 })
@@ -433,11 +433,11 @@ describe('secrets', () => {
 
   async function shown(options: Partial<DashboardOptions>): Promise<string> {
     const testing = await openTesting('sqlite::memory:')
-    const it = over(testing.jobs, options)
+    const page = over(testing.jobs, options)
     const { id } = await testing.jobs.enqueue(mail, { to: canary })
     await testing.drain([leaky], { later: true })
-    const all = await Promise.all(paths(id).map(async (path) => await (await it.ask('GET', path)).text()))
-    const found = await it.get(`api/jobs?text=${canary}`)
+    const all = await Promise.all(paths(id).map(async (path) => await (await page.ask('GET', path)).text()))
+    const found = await page.get(`api/jobs?text=${canary}`)
     await testing.close()
     return `${all.join('\n')}\nfound ${found.jobs.length}`
   }
@@ -493,22 +493,32 @@ describe('secrets', () => {
       }
     }
     await using testing = await openTesting(new Broken())
-    const it = over(testing.jobs)
-    const response = await it.ask('GET', 'api/jobs')
+    const page = over(testing.jobs)
+    const response = await page.ask('GET', 'api/jobs')
     expect(response.status).toBe(500)
     expect(await response.text()).not.toContain(canary)
-    expect(it.errors).toMatchObject([{ message: `password ${canary}` }])
+    expect(page.errors).toMatchObject([{ message: `password ${canary}` }])
   })
+})
+
+it('answers even when what listens to its errors throws', async () => {
+  await using page = await board({
+    authorize: () => Promise.reject(new Error('away')),
+    onError: () => {
+      throw new Error('log is full')
+    },
+  })
+  expect((await page.ask('GET', 'api/jobs')).status).toBe(401)
 })
 
 it('says 503 once the jobs are closed, and ends its feeds', async () => {
   const testing = await openTesting('memory:')
-  const it = over(testing.jobs)
-  const feed = await it.ask('GET', 'api/events')
+  const page = over(testing.jobs)
+  const feed = await page.ask('GET', 'api/events')
   await testing.close()
   await testing.clock.advance('3s')
   expect(await feed.text()).toMatch(/event: end\ndata: \{\}\n\n$/)
-  expect((await it.ask('GET', 'api/jobs')).status).toBe(503)
-  expect(it.errors).toEqual([])
+  expect((await page.ask('GET', 'api/jobs')).status).toBe(503)
+  expect(page.errors).toEqual([])
   expect(testing.clock.waiting).toBe(0)
 })

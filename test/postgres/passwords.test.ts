@@ -42,7 +42,7 @@ it('no error, event, log line or report contains the password, whatever goes wro
   await proxy.cut()
   await proxy.pass()
 
-  const jobs = await open(url, { logger, timeout: '300ms', connectTimeout: '300ms' })
+  const jobs = await open(url, { logger, timeout: '2s', connectTimeout: '2s' })
   onTestFinished(() => jobs.close({ grace: 0 }))
   jobs.on('*', (event) => note(event))
   note(await jobs.report())

@@ -21,4 +21,14 @@ describe.for(versions)('version %i', (version) => {
     expect(await que.rows()).toEqual([])
     expect(await que.locks()).toEqual([])
   })
+
+  it('enqueues where a step would let a trace travel, which the format cannot keep: no trace, and no failure', async () => {
+    const que = await newQue(version)
+    const jobs = await que.jobs()
+    const greet = task<[string]>({ name: 'Greet', queue: que.queue })
+    jobs.useEnqueue(() => ({ trace: { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' } }))
+    await jobs.enqueue(greet, ['ada'])
+    const seen = new Promise((resolve) => jobs.work([greet.handle((payload, job) => resolve([payload, job.trace]))]))
+    expect(await seen).toEqual([['ada'], undefined])
+  })
 })

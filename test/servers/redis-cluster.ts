@@ -3,6 +3,7 @@ import { promisify } from 'node:util'
 
 import { freePort } from './port.ts'
 import { type Redis, type RedisOptions, startRedis } from './redis.ts'
+import { redisPrograms } from './redis-programs.ts'
 import { until } from './until.ts'
 
 const run = promisify(execFile)
@@ -52,7 +53,8 @@ async function startNode({ settings, ...options }: RedisOptions): Promise<Redis>
 
 async function join(nodes: readonly Redis[]): Promise<void> {
   const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`)
-  await run('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-replicas', '0', '--cluster-yes'])
+  const { cli } = await redisPrograms()
+  await run(cli, ['--cluster', 'create', ...addresses, '--cluster-replicas', '0', '--cluster-yes'])
 }
 
 async function whole(nodes: readonly Redis[]): Promise<void> {

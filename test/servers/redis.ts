@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process'
-import { existsSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 
-import { install } from './apt.ts'
 import { makeFolder } from './folder.ts'
 import { freePort } from './port.ts'
 import { Program } from './program.ts'
+import { type RedisPrograms, redisPrograms } from './redis-programs.ts'
 import { until } from './until.ts'
 
 const run = promisify(execFile)
@@ -31,8 +31,8 @@ export interface RedisOptions {
  * @throws Error with the server's last words if it does not start
  */
 export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
-  const command = await redisCommand()
-  const version = await versionOf(command)
+  const programs = await redisPrograms()
+  const version = await versionOf(programs.server)
   const { append = 'no', settings, parent = append === 'no' ? tmpdir() : '/var/tmp' } = options
   const port = await freePort()
   const folder = makeFolder(parent, 'redis')
@@ -48,7 +48,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
     ...settings,
   }
   const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, String(value)])
-  const redis = new Redis({ command, args, folder, port })
+  const redis = new Redis({ programs, args, folder, port })
   try {
     await redis.start()
   } catch (error) {
@@ -59,7 +59,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
 }
 
 interface Place {
-  readonly command: string
+  readonly programs: RedisPrograms
   readonly args: readonly string[]
   readonly folder: string
   readonly port: number
@@ -92,9 +92,9 @@ export class Redis {
   /** Starts it and resolves when it answers. Nothing, if it runs. @throws Error with its last words if it ends instead */
   async start(): Promise<void> {
     if (this.running) return
-    const { command, args, folder } = this.#place
+    const { programs, args, folder } = this.#place
     const log = join(folder, 'log')
-    const server = await Program.start({ command, args, folder, log, deathSignal: 'SIGKILL' })
+    const server = await Program.start({ command: programs.server, args, folder, log, deathSignal: 'SIGKILL' })
     this.#server = server
     await until('Redis was ready', async () => {
       if (!server.running) throw new Error(`Redis has not started:\n${server.lastWords}`)
@@ -102,9 +102,9 @@ export class Redis {
     })
   }
 
-  /** Sends one command, by `redis-cli`, and resolves to what that prints. */
+  /** Sends one command, by the server's own client, and resolves to what that prints. */
   async ask(...words: readonly string[]): Promise<string> {
-    const { stdout } = await run('redis-cli', ['-p', String(this.port), ...words])
+    const { stdout } = await run(this.#place.programs.cli, ['-p', String(this.port), ...words])
     return stdout.trimEnd()
   }
 
@@ -134,17 +134,6 @@ export class Redis {
   async #answers(): Promise<boolean> {
     return (await this.ask('ping').catch(() => '')) === 'PONG'
   }
-}
-
-async function redisCommand(): Promise<string> {
-  const command = 'redis-server'
-  if (!installed(command)) await install(command)
-  return command
-}
-
-function installed(command: string): boolean {
-  const folders = (process.env['PATH'] ?? '').split(delimiter)
-  return folders.some((folder) => existsSync(join(folder, command)))
 }
 
 /** The major version. */

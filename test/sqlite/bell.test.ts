@@ -70,10 +70,10 @@ describe('the bell of a store', () => {
     expect(heard).toEqual(['jobs'])
     add(own)
     expect(heard).toEqual(['jobs', 'jobs'])
-    const rung = next('control')
+    const rung = next('jobs')
     add(other)
     await rung
-    expect(heard).toEqual(['jobs', 'jobs', 'jobs', 'control'])
+    expect(heard).toEqual(['jobs', 'jobs', 'jobs'])
   })
 
   it('rings for whatever another connection commits, once it has committed and not before', async () => {
@@ -98,14 +98,34 @@ describe('the bell of a store', () => {
     const second = listen(own)
     first.end()
     first.end()
-    const rung = second.next('control')
+    const rung = second.next('jobs')
     add(other)
     await rung
     expect(first.heard).toEqual([])
     second.end()
     add(other)
     add(own)
-    expect(second.heard).toEqual(['jobs', 'control'])
+    expect(second.heard).toEqual(['jobs'])
+  })
+
+  it('rings control for a cancellation and a setting of another connection, and not for its renewals: they would keep each other awake', async () => {
+    const file = newFile()
+    const [own, other] = [openStore(file), openStore(file)]
+    add(other)
+    const request = { tasks: undefined, limit: 1, lease: 'a', until: T + 30_000, now: T }
+    const [job] = (await other.claim(request)).jobs
+    const { heard, next } = listen(own)
+    const renewed = next('jobs')
+    const [answer] = await other.renew([{ id: job!.id, lease: 'a' }], T + 40_000, T)
+    await renewed
+    expect(heard).not.toContain('control')
+    const cancelled = next('control')
+    const before = { ...job!, rev: answer!.rev, leaseUntil: T + 40_000 }
+    await other.apply([{ before, after: { ...before, rev: before.rev + 1, cancel: 'stop' } }], T)
+    await cancelled
+    const paused = next('control')
+    await other.configure('default', { paused: true })
+    await paused
   })
 
   it('begins anew when all had ended', async () => {

@@ -16,6 +16,8 @@ const usualPort = 7_654
 const headersTimeoutMs = 10_000
 const requestTimeoutMs = 30_000
 
+const lastWordsMs = 250
+
 const options = {
   port: whole(`where to listen; default ${usualPort}, 0 for any that is free`, 0, 65_535),
   host: text('<address>', 'what to listen on; default 127.0.0.1. Any other needs a token'),
@@ -52,7 +54,11 @@ export const dashboardVerb: Verb = verb({
       })
       const bound = await listening(server, port, host)
       const hosts = [...namesOf(host, bound), ...(values['allow-host'] ?? [])]
-      return await serve(jobs, server, { hosts, tasks, ...access(tokens, values) }, call, hosts[0] ?? '')
+      try {
+        return await serve(jobs, server, { hosts, tasks, ...access(tokens, values) }, call)
+      } finally {
+        await closed(server)
+      }
     })
   },
 })
@@ -62,24 +68,24 @@ type Given = Call<typeof options>
 async function serve(
   jobs: Jobs,
   server: Server,
-  given: DashboardOptions,
-  { values, terminal, ...call }: Given,
-  name: string,
+  given: DashboardOptions & { readonly hosts: readonly string[] },
+  call: Given,
 ): Promise<number> {
+  const { values, terminal } = call
   const board = dashboard(jobs, { ...given, onError: (error) => terminal.complain(error) })
   server.on('request', toNode(board))
   const interrupted = terminal.interruptible()
-  const url = `http://${name}/`
+  const url = `http://${given.hosts[0]}/`
   if (terminal.json) terminal.give({ url })
   else {
-    terminal.say(`Dashboard of ${shownUrls({ values, terminal, ...call })}: ${url}`)
-    if (given.tokens !== undefined) terminal.note('It asks for the token. Ctrl-C ends it.')
-    else terminal.note('Everybody on this machine may use it. Ctrl-C ends it.')
+    terminal.say(`Dashboard of ${shownUrls(call)}: ${url}`)
+    if (isEverywhere(values.host) && values['allow-host'] === undefined)
+      terminal.note('It answers to no other name than localhost: say with --allow-host which there are.')
+    const who = given.tokens === undefined ? 'Everybody on this machine may use it.' : 'It asks for the token.'
+    terminal.note(`${who} Ctrl-C ends it.`)
   }
   if (!interrupted.aborted) await once(interrupted, 'abort')
   board.close()
-  server.close()
-  server.closeAllConnections()
   return 0
 }
 
@@ -95,7 +101,7 @@ function tokensOf({ values, terminal: { io } }: Given): { readonly full?: string
   const set = (name: string): string | undefined => (io.env[name] === '' ? undefined : io.env[name])
   const full = values.token ?? set('JOBFERRY_TOKEN')
   const read = values['read-token'] ?? set('JOBFERRY_READ_TOKEN')
-  return onlyGiven({ full: values['read-only'] === undefined ? full : undefined, read })
+  return onlyGiven(values['read-only'] === undefined ? { full, read } : { read: read ?? full })
 }
 
 function access(
@@ -118,6 +124,19 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host)
 }
 
+/** Lets answers that are under way, the last words of feeds among them, go out, but not for long. */
+async function closed(server: Server): Promise<void> {
+  const end = once(server, 'close')
+  server.close()
+  const timer = setTimeout(() => server.closeAllConnections(), lastWordsMs)
+  await end
+  clearTimeout(timer)
+}
+
+function isEverywhere(host: string | undefined): boolean {
+  return host === '0.0.0.0' || host === '::'
+}
+
 async function listening(server: Server, port: number, host: string): Promise<number> {
   server.listen(port, host)
   await once(server, 'listening')
@@ -128,7 +147,6 @@ async function listening(server: Server, port: number, host: string): Promise<nu
 /** The names by which a browser may have come, with the port: fixed now, whatever a request says later. */
 function namesOf(host: string, port: number): readonly string[] {
   const own = isIPv6(host) ? `[${host}]` : host
-  const everywhere = host === '0.0.0.0' || host === '::'
-  const names = everywhere ? ['localhost', '127.0.0.1', '[::1]'] : [own, 'localhost', '127.0.0.1', '[::1]']
+  const names = isEverywhere(host) ? ['localhost', '127.0.0.1', '[::1]'] : [own, 'localhost', '127.0.0.1', '[::1]']
   return [...new Set(names.map((name) => `${name}:${port}`))]
 }

@@ -48,7 +48,9 @@ export function listQuery(filter: JobFilter): ListQuery {
 
 function* conditions(filter: JobFilter, parameter: (value: string | number) => string): Generator<string> {
   const { state, uniqueKey, parent, after, createdFrom, createdUntil, order } = filter
-  if (state !== undefined) yield `j.state = ${stateNumbers[state]}`
+  // Those that wait are in two partial indexes: said as these say it, for few of them beside many others need no walk over all.
+  if (state === 'pending') yield `((j.state = ${stateNumbers.pending} and not j.parked) or j.parked)`
+  else if (state !== undefined) yield `j.state = ${stateNumbers[state]}`
   if (uniqueKey !== undefined) yield `j.unique_key = ${parameter(uniqueKey)}`
   if (parent !== undefined) yield `j.parent = ${parameter(parent)}`
   if (after !== undefined) yield `j.id ${order === 'oldest' ? '>' : '<'} ${parameter(after)}`

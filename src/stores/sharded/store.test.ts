@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 
 import { StoreError, UsageError } from '../../core/errors.ts'
 import { run, T } from '../../testing/contract/builders.ts'
+import { aPresence } from '../../testing/contract/workers.ts'
 import { throughStore } from '../../testing/through-store.ts'
 import type { Job } from '../../core/job.ts'
 import type { Renewal, Store } from '../../store.ts'
@@ -60,5 +61,41 @@ describe('renewing over shards', () => {
     const jobs = await both(store)
     await store.close()
     await expect(store.renew(jobs.map(leaseOf), T + 60_000, T)).rejects.toThrow(UsageError)
+  })
+})
+
+describe('workers over shards', () => {
+  const presence = aPresence()
+
+  /** Two shards, the second of which fails with this verb. */
+  function failing(verb: keyof Store): ShardedStore {
+    const second = throughStore<Store<unknown>>(new MemoryStore(), (call, next) => {
+      if (call.verb === verb) throw lost
+      return next()
+    })
+    return new ShardedStore([new MemoryStore(), second])
+  }
+
+  it('are shown once, as they last told any shard', async () => {
+    const shards = [new MemoryStore(), new MemoryStore()]
+    const store = new ShardedStore(shards)
+    await store.present?.(presence, T, T + 10)
+    shards[1]?.present({ ...presence, running: 7 }, T + 5, T + 15)
+    expect(shards[0]?.workers(T)).toHaveLength(1)
+    expect(await store.workers?.(T)).toEqual([{ ...presence, running: 7, toldAt: T + 5, until: T + 15 }])
+  })
+
+  it('are told to the others when one shard fails, and the failure is not kept quiet', async () => {
+    const store = failing('present')
+    await expect(store.present?.(presence, T, T + 10)).rejects.toThrow(lost)
+    expect(await store.workers?.(T)).toHaveLength(1)
+  })
+
+  it('are shown while one shard fails, and not when all do', async () => {
+    const store = failing('workers')
+    await store.present?.(presence, T, T + 10)
+    expect(await store.workers?.(T)).toHaveLength(1)
+    await store.close()
+    await expect(store.workers?.(T)).rejects.toThrow()
   })
 })

@@ -232,10 +232,13 @@ export class ShardedStore implements Store<unknown> {
     for (const one of told) if (one.status === 'rejected') throw one.reason
   }
 
+  /** Each tells all shards, so those that answer will do. When none does, the error of one is thrown. */
   async #present(now: Instant): Promise<readonly PresentWorker[]> {
-    const all = await Promise.all(this.#shards.map(async (shard) => (await shard.workers?.(now)) ?? []))
+    const all = await Promise.allSettled(this.#shards.map(async (shard) => (await shard.workers?.(now)) ?? []))
+    const errors = all.flatMap((one): unknown[] => (one.status === 'rejected' ? [one.reason] : []))
+    if (errors.length === all.length) throw errors[0]
     const latest = new Map<string, PresentWorker>()
-    for (const worker of all.flat()) {
+    for (const worker of all.flatMap((one) => (one.status === 'fulfilled' ? one.value : []))) {
       const other = latest.get(worker.id)
       if (other === undefined || other.toldAt < worker.toldAt) latest.set(worker.id, worker)
     }

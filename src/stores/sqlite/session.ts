@@ -71,6 +71,7 @@ export class Session {
   within<T>(work: () => T): T {
     this.lanes.refresh()
     const result = work()
+    if (this.#bells.has('control')) this.connection.sql(this.#statements.moveControl).run()
     this.lanes.save()
     return result
   }

@@ -9,6 +9,7 @@ export function makeStatements(prefix: string) {
   const queue = `${prefix}queue`
   const log = `${prefix}log`
   const worker = `${prefix}worker`
+  const meta = `${prefix}meta`
   return {
     begin: 'begin immediate',
     beginLook: 'begin',
@@ -18,6 +19,9 @@ export function makeStatements(prefix: string) {
     rollbackTo: 'rollback to jobferry_batch',
     release: 'release jobferry_batch',
     dataVersion: 'pragma data_version',
+    /** Moved by what `control` rings for, so that others can tell it from all other commits. */
+    moveControl: `insert into ${meta} (key, value) values ('control', 1) on conflict (key) do update set value = value + 1`,
+    control: `select value from ${meta} where key = 'control'`,
 
     queues: `select id, name, paused, concurrency, priority from ${queue}`,
     lanes: `select id, queue, task, priority, pending, running, completed, failed, cancelled from ${lane}`,

@@ -55,6 +55,7 @@ export class SqliteStore implements Store<SqliteHandle> {
   readonly #sessions = new WeakMap<SqliteHandle, Session>()
   readonly #rings = new Set<(bell: Bell) => void>()
   #endWatch: (() => void) | undefined
+  #control: unknown
   #synchronous: 'full' | 'relaxed' | undefined
 
   /** @throws UsageError for bad options, or a SQLite with the WAL-reset fault · StoreError if the file cannot be opened */
@@ -146,6 +147,7 @@ export class SqliteStore implements Store<SqliteHandle> {
     const own = (bell: Bell): void => ring(bell)
     const { connection } = this
     this.#rings.add(own)
+    if (this.#endWatch === undefined) this.#controlMoved()
     this.#endWatch ??= watch(
       this.settings.file,
       () => connection.sql(this.#statements.dataVersion).row()?.[0],
@@ -289,10 +291,20 @@ export class SqliteStore implements Store<SqliteHandle> {
     for (const bell of session.takeBells()) for (const ring of this.#rings) ring(bell)
   }
 
+  /** Somebody has committed something. Nearly always it is no cancellation: workers that renew must not keep each other awake. */
   readonly #ringAll = (): void => {
-    for (const ring of this.#rings) {
-      ring('jobs')
-      ring('control')
+    const bells: readonly Bell[] = this.#controlMoved() ? ['jobs', 'control'] : ['jobs']
+    for (const ring of this.#rings) for (const bell of bells) ring(bell)
+  }
+
+  #controlMoved(): boolean {
+    try {
+      const control = this.connection.sql(this.#statements.control).row()?.[0]
+      const moved = control !== this.#control
+      this.#control = control
+      return moved
+    } catch {
+      return true // not to be read just now, or not there yet: better once too often
     }
   }
 }

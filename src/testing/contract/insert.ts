@@ -340,6 +340,7 @@ function full(given: Partial<Job> = {}): Job {
       backoff: { type: 'linear', delayMs: 1, maxMs: 2, jitter: 0.25 },
       timeoutMs: 5_000,
       retention: { ...defaultRetention, completed: null },
+      trace: { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: 'é="\n' },
     },
     ...given,
   })

@@ -2,7 +2,7 @@ import { deepStrictEqual } from 'node:assert/strict'
 
 import { type Job, states } from '../../core/job.ts'
 import type { JobFilter, Store } from '../../store.ts'
-import { add, aJob, at, held, ids, put, run, T, there } from './builders.ts'
+import { add, aJob, at, claim, held, ids, put, run, T, there } from './builders.ts'
 import type { Case } from './case.ts'
 
 /** `Store.get` and `Store.list`. */
@@ -43,6 +43,17 @@ export const looking: readonly Case[] = [
         )
         deepStrictEqual(await store.list({ ...filter, limit: 1_000 }), wanted.toReversed())
       }
+    },
+  },
+  {
+    promise: 'lists among those that wait the ones that a claim has set aside, because their concurrency key runs',
+    needs: ['inspect', 'concurrency'],
+    async run({ store }) {
+      const jobs = await add(store, ...['a', 'b', 'c'].map((id) => aJob({ id, concurrencyKey: 'key' })))
+      await claim(store, { limit: 9 })
+      for (const filter of [{}, { queue: at(jobs, 0).queue }, { task: at(jobs, 0).task }])
+        deepStrictEqual(ids(await store.list({ ...filter, state: 'pending', limit: 9 })), ['c', 'b'])
+      deepStrictEqual(ids(await store.list({ state: 'pending', after: 'c', limit: 9 })), ['b'])
     },
   },
   {

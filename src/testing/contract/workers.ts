@@ -102,7 +102,8 @@ async function alive(store: Store<unknown>, now: Instant): Promise<readonly Pres
   return there(await store.workers?.(now))
 }
 
-function aPresence(given: Partial<Presence> = {}): Presence {
+/** What a worker tells; what matters is given. */
+export function aPresence(given: Partial<Presence> = {}): Presence {
   return {
     id: 'worker',
     host: 'host-1.example',

@@ -1,6 +1,7 @@
 /** A worker tells that it is alive, and those that are gone are forgotten. `ARGV`: 3 now, 4 until when, 5 its id, 6 when it told and what. */
 export const presentLua: string = `
 local ns, call = KEYS[1], redis.call
+call('hlen', ns .. 'workers') -- a foreign type under it is found before anything is written
 call('zadd', ns .. 'present', ARGV[4], ARGV[5])
 call('hset', ns .. 'workers', ARGV[5], ARGV[6])
 for _, id in ipairs(call('zrangebyscore', ns .. 'present', '-inf', ARGV[3], 'limit', 0, 1000)) do
@@ -16,8 +17,11 @@ local ns, call = KEYS[1], redis.call
 local members = call('zrangebyscore', ns .. 'present', '(' .. ARGV[3], '+inf', 'withscores')
 local workers = {}
 for i = 1, #members, 2 do
-  workers[#workers + 1] = members[i + 1]
-  workers[#workers + 1] = call('hget', ns .. 'workers', members[i]) or ''
+  local told = call('hget', ns .. 'workers', members[i])
+  if told then
+    workers[#workers + 1] = members[i + 1]
+    workers[#workers + 1] = told
+  end
 end
 return workers
 `
