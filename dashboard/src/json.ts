@@ -28,6 +28,17 @@ export function writeJson(value: unknown): string {
   return text.replaceAll(new RegExp(`"${mark}(\\d+)"`, 'g'), (_whole, index) => raw[Number(index)] ?? '')
 }
 
+/** The first number in what `parseJson` has read whose digits a JavaScript number cannot hold. */
+export function inexactIn(value: unknown): string | undefined {
+  if (value instanceof ExactNumber) return value.source
+  if (typeof value !== 'object' || value === null) return undefined
+  for (const part of Object.values(value)) {
+    const found = inexactIn(part)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
 /** Why a text is no JSON, in one line; `undefined` if it is. */
 export function faultInJson(text: string): string | undefined {
   try {
@@ -39,6 +50,6 @@ export function faultInJson(text: string): string | undefined {
 }
 
 function sameNumber(value: number, source: string): boolean {
-  if (Number.isInteger(value) && !Number.isSafeInteger(value)) return false
+  if (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))) return false
   return !/^-?\d+\.\d{17,}$/.test(source)
 }

@@ -270,6 +270,8 @@ describe('a job’s page', () => {
     await page.getByRole('button', { name: 'Edit' }).click()
     await page.getByRole('textbox', { name: 'Payload' }).fill('{"n": ')
     await page.getByText('This is not JSON yet').waitFor()
+    await page.getByRole('textbox', { name: 'Payload' }).fill('{"n": 12345678901234567890}')
+    await page.getByText('12345678901234567890 has more digits').waitFor()
     await page.getByRole('textbox', { name: 'Payload' }).fill('{"n": 2}')
     await page.getByLabel('Priority').fill('9')
     await page.getByLabel('Run at').fill('2040-01-01T12:00')

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact'
 
-import { faultInJson, parseJson, writeJson } from '../json.ts'
+import { faultInJson, inexactIn, parseJson, writeJson } from '../json.ts'
 import { Field, textOf } from './field.tsx'
 
 /** Text that is to be JSON; says at once when it is not. Empty is no payload at all. */
@@ -11,7 +11,7 @@ export function JsonField(props: {
   readonly hint?: string
 }): JSX.Element {
   const { value, onChange } = props
-  const fault = value.trim() === '' ? undefined : faultInJson(value)
+  const fault = value.trim() === '' ? undefined : (faultInJson(value) ?? lossIn(value))
   return (
     <div class="json-field">
       <Field label={props.label} hint={props.hint ?? 'JSON. Empty for no payload at all.'} error={fault}>
@@ -38,10 +38,18 @@ export function JsonField(props: {
   )
 }
 
-/** The payload that a text stands for. @throws Error unless it is JSON, or is empty, which means `undefined` */
+/** The payload that a text stands for. @throws Error unless it is JSON that can be sent as it is, or is empty, which means `undefined` */
 export function payloadIn(text: string): unknown {
   if (text.trim() === '') return undefined
   const fault = faultInJson(text)
   if (fault !== undefined) throw new Error(fault)
+  const loss = lossIn(text)
+  if (loss !== undefined) throw new Error(loss)
   return JSON.parse(text)
+}
+
+/** It is better not to save at all than to save another number. */
+function lossIn(text: string): string | undefined {
+  const number = inexactIn(parseJson(text))
+  return number === undefined ? undefined : `${number} has more digits than can be saved from here.`
 }
