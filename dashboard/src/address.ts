@@ -11,8 +11,13 @@ export interface Address {
 }
 
 const place = new Cell(read())
+/** How many steps lie behind in the browser's history that are the dashboard's own. */
+let steps = 0
 
-addEventListener('popstate', () => place.set(read()))
+addEventListener('popstate', () => {
+  steps = Math.max(0, steps - 1) // or one more, if it was forwards: then it is one too few, which does no harm
+  place.set(read())
+})
 document.addEventListener('click', follow)
 
 /** The address the browser shows. */
@@ -26,8 +31,15 @@ export function go(to: string, how: 'push' | 'replace' = 'push'): void {
   const before = place.value.path
   if (url.href === location.href) return
   history[how === 'push' ? 'pushState' : 'replaceState'](null, '', url)
+  if (how === 'push') steps++
   place.set(read())
   if (how === 'push' && place.value.path !== before) scrollTo(0, 0)
+}
+
+/** Goes back to where somebody came from within the dashboard, with its filters and its place; else to an address. */
+export function leave(to: string): void {
+  if (steps > 0) history.back()
+  else go(to, 'replace')
 }
 
 /** An address of a path and the given fields; empty ones are left out. */

@@ -21,6 +21,11 @@ export function Frame({ children }: { readonly children: ComponentChildren }): J
   const main = useRef<HTMLElement>(null)
   const can = useCan()
   const started = useRef(0)
+  const { path } = useAddress()
+  useEffect(() => {
+    // What was pressed may be gone with the page before: the keyboard goes on at the new one, and a screen reader there, too.
+    if (document.activeElement === document.body) main.current?.focus({ preventScroll: true })
+  }, [path])
   useKeys({
     '?': () => setHelp(true),
     '/': () => go('jobs'),

@@ -7,6 +7,8 @@ export const operations = new Cell<ReadonlyMap<string, Operation>>(new Map())
 
 const dismissed = new Set<string>()
 const pollMs = 1_500
+/** How long one that went well is shown after its end. */
+const shownMs = 10_000
 
 /** Starts one; it goes on when the page is left. @throws Refused */
 export async function start(request: BulkRequest): Promise<void> {
@@ -26,6 +28,8 @@ export function noteOperation(operation: Operation): void {
   const known = operations.value.get(operation.id)
   if (known !== undefined && known.state !== 'running' && operation.state === 'running') return
   operations.set(new Map(operations.value).set(operation.id, operation))
+  if (known?.state !== operation.state && operation.state === 'done' && operation.failed === 0)
+    setTimeout(() => dismiss(operation.id), shownMs)
 }
 
 /** Takes it off the page. */

@@ -42,19 +42,21 @@ export interface Reading<T> {
 }
 
 /** At most so often is a thing read anew because something has changed, in milliseconds. */
-const leastMs = 900
+const usualMs = 900
 
-/** What the API says at a path, read again when something may have changed. Another path starts afresh. */
-export function useReading<T>(reader: Reader<T>, path: string): Reading<T> {
+/**
+ * What the API says at a path, read again when something may have changed. Another path starts afresh.
+ * @param leastMs between the end of one reading and the next: longer for what costs the server more
+ */
+export function useReading<T>(reader: Reader<T>, path: string, leastMs: number = usualMs): Reading<T> {
   const [seen, setSeen] = useState<Seen<T>>({ path })
   const current = seen.path === path ? seen : { path, data: reader.kept(path), error: undefined }
   const change = useCell(changes)
-  const turn = useRef<Turn>({ controller: undefined, endedAt: 0, changed: false })
+  const turn = useRef<Turn>({ controller: undefined, endedAt: 0, changed: false, timer: undefined })
 
   const again = useCallback(() => {
     const state = turn.current
-    state.controller?.abort()
-    state.changed = false
+    letGo(state)
     const controller = new AbortController()
     state.controller = controller
     const show = (next: Omit<Seen<T>, 'path'>): void => {
@@ -62,8 +64,7 @@ export function useReading<T>(reader: Reader<T>, path: string): Reading<T> {
       setSeen({ path, ...next })
       state.controller = undefined
       state.endedAt = Date.now()
-      if (state.changed)
-        setTimeout(() => state.controller === undefined && !controller.signal.aborted && again(), leastMs)
+      if (state.changed) state.timer = setTimeout(again, leastMs)
     }
     reader
       .read(path, controller.signal)
@@ -72,20 +73,22 @@ export function useReading<T>(reader: Reader<T>, path: string): Reading<T> {
         if (!controller.signal.aborted) noteRefusal(error)
         show({ data: reader.kept(path), error: error instanceof Error ? error : new Error(messageOf(error)) })
       })
-  }, [reader, path])
+  }, [reader, path, leastMs])
 
   useEffect(() => {
     again()
-    return () => turn.current.controller?.abort()
+    return () => letGo(turn.current)
   }, [again])
 
   useEffect(() => {
     const state = turn.current
     if (change === 0) return
-    state.changed = state.controller !== undefined // a slow answer is waited for, not begun anew
-    if (state.changed) return
-    const timer = setTimeout(again, Math.max(0, leastMs - (Date.now() - state.endedAt)))
-    return () => clearTimeout(timer)
+    if (state.controller !== undefined) {
+      state.changed = true // a slow answer is waited for, not begun anew
+      return
+    }
+    clearTimeout(state.timer)
+    state.timer = setTimeout(again, Math.max(0, leastMs - (Date.now() - state.endedAt)))
   }, [change])
 
   const put = useCallback(
@@ -110,6 +113,15 @@ interface Turn {
   endedAt: number
   /** Whether something changed during it. */
   changed: boolean
+  /** To the next reading. */
+  timer: ReturnType<typeof setTimeout> | undefined
+}
+
+function letGo(turn: Turn): void {
+  turn.controller?.abort()
+  turn.controller = undefined
+  turn.changed = false
+  clearTimeout(turn.timer)
 }
 
 /** Calls again and again while the page is seen, for what changes without a bell. `undefined`: not now. */

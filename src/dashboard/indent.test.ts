@@ -1,12 +1,12 @@
-import fc from 'fast-check'
+import { assert, jsonValue, property } from 'fast-check'
 import { expect, it } from 'vitest'
 
 import { indent } from './indent.ts'
 
 it('indents as JSON.stringify does, whatever the value', () => {
   const seed = Number(process.env['SEED'])
-  fc.assert(
-    fc.property(fc.jsonValue(), (value) => {
+  assert(
+    property(jsonValue(), (value) => {
       expect(indent(JSON.stringify(value))).toBe(JSON.stringify(value, undefined, 2))
       expect(indent(JSON.stringify(value, undefined, 7))).toBe(JSON.stringify(value, undefined, 2))
     }),

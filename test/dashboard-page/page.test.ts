@@ -294,7 +294,7 @@ describe('a job’s page', () => {
     await page.getByRole('button', { name: 'Delete' }).click()
     await page.getByRole('button', { name: 'Delete for good' }).click()
     await page.getByText('fail was deleted').waitFor()
-    await page.goto(page.url().replace(/jobs$/, `jobs/${id}`))
+    await page.goto(page.url().replace(/jobs$/, `jobs/${id}`)) // where it was opened alone, to the list
     await page.getByText('There is no such job').waitFor()
   })
 

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact'
 
 import type { JobDetail } from '../../../src/dashboard/shapes.ts'
-import { addressOf, go, jobAddress } from '../address.ts'
+import { addressOf, jobAddress, leave } from '../address.ts'
 import { Heading } from '../page.tsx'
 import { Empty, Failed, Loading, Stale } from '../parts/condition.tsx'
 import { Copy } from '../parts/copy.tsx'
@@ -35,7 +35,7 @@ export function JobPage({ id }: { readonly id: string }): JSX.Element {
   return (
     <>
       <Heading title={`${data.task} · ${data.id}`} shown={<Name job={data} />}>
-        {!gone && <JobActions job={data} show={put} onDeleted={() => go('jobs')} />}
+        {!gone && <JobActions job={data} show={put} onDeleted={() => leave('jobs')} />}
       </Heading>
       {gone ? (
         <p class="stale" role="status">

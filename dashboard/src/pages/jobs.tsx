@@ -32,6 +32,8 @@ import {
 } from '../view.ts'
 
 const pages = new Reader<JobPage>()
+/** A search reads many jobs to show few, so it is made anew less often, in milliseconds. */
+const searchMs = 6_000
 
 /** Jobs by state and filter, page by page. */
 export function JobsPage({ query }: { readonly query: URLSearchParams }): JSX.Element {
@@ -65,7 +67,7 @@ function JobList({ view }: { readonly view: View }): JSX.Element {
   const can = useCan()
   const queues = useCell(overview)?.queues
   const path = viewPath(view, size, minute)
-  const { data, error, again } = useReading(pages, path)
+  const { data, error, again } = useReading(pages, path, view.text === undefined ? undefined : searchMs)
   const page = data === undefined ? undefined : shownPage(data, view, size)
 
   const filterKey = viewAddress({ ...view, after: undefined, before: undefined, order: undefined })
