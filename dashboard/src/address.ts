@@ -42,10 +42,10 @@ export function leave(to: string): void {
   else go(to, 'replace')
 }
 
-/** An address of a path and the given fields; empty ones are left out. */
+/** An address of a path and the given fields; those that are `undefined` are left out. */
 export function addressOf(path: string, fields: Readonly<Record<string, string | undefined>> = {}): string {
   const query = new URLSearchParams()
-  for (const [name, value] of Object.entries(fields)) if (value !== undefined && value !== '') query.set(name, value)
+  for (const [name, value] of Object.entries(fields)) if (value !== undefined) query.set(name, value)
   const text = query.toString()
   return text === '' ? path : `${path}?${text}`
 }

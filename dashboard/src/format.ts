@@ -77,6 +77,11 @@ export function fromLocalInput(text: string): number | undefined {
   return text === '' || Number.isNaN(at) ? undefined : at
 }
 
+/** A queue's name, or that it has none: the usual queue of some foreign formats is called nothing. */
+export function queueName(queue: string): string {
+  return queue === '' ? '(no name)' : queue
+}
+
 /** `900 B`, `12.3 kB`. */
 export function size(bytes: number): string {
   if (bytes < 1_000) return `${bytes} B`

@@ -40,7 +40,7 @@ export function viewOf(query: URLSearchParams): View {
   const text = (name: string): string | undefined => query.get(name) || undefined
   return {
     state: isState(state) ? state : undefined,
-    queue: text('queue'),
+    queue: query.get('queue') ?? undefined, // which may be called nothing
     task: text('task'),
     text: text('text'),
     uniqueKey: text('key'),

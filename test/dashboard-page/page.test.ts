@@ -195,6 +195,19 @@ describe('the list of jobs', () => {
     await page.getByText('No job yet').waitFor()
   })
 
+  it('leads back to the list as it was, from a job that was deleted', async () => {
+    const jobs = await newJobs()
+    await jobs.enqueueMany([later.with({ n: 1 }), later.with({ n: 2 })])
+    const page = await visit(await serve(jobs), 'jobs')
+    await page.getByLabel('Task').selectOption('later')
+    await page.locator('tbody tr', { hasText: '{"n":2}' }).click()
+    await page.getByRole('button', { name: 'Delete' }).click()
+    await page.getByRole('button', { name: 'Delete for good' }).click()
+    await page.getByText('later was deleted').waitFor()
+    await counts(page.locator('tbody tr'), 1)
+    expect(new URL(page.url()).search).toBe('?task=later')
+  })
+
   it('does it to all that match, more than a page shows', async () => {
     const jobs = await newJobs()
     await jobs.enqueueMany(Array.from({ length: 130 }, (_, n) => later.with({ n }, { delay: '1h' })))

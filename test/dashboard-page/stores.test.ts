@@ -1,7 +1,9 @@
 import { expect, inject, it } from 'vitest'
 
+import { task } from '../../src/index.ts'
+import { newQue } from '../que/kit.ts'
 import { newPrefix, newSchema } from '../servers/kit.ts'
-import { fail, later, newJobs, runAll, serve, useBrowser, visit } from './kit.ts'
+import { counts, fail, faultsOf, later, newJobs, runAll, serve, useBrowser, visit } from './kit.ts'
 
 useBrowser()
 
@@ -58,4 +60,33 @@ it.each(['postgres', 'redis'] as const)('the page does its main things on %s', a
   await page.getByRole('button', { name: 'Delete for good' }).click()
   await page.getByText('by-hand was deleted').waitFor()
   expect(await jobs.list({ task: 'by-hand' })).toEqual([])
+})
+
+it('at a guest there is no button for what its format cannot do, and a queue without a name can be chosen', async () => {
+  const que = await newQue(3)
+  const jobs = await newJobs(`que:${que.url}`)
+  const mail = task<[string]>({ name: 'SendMail', queue: '' })
+  const { id } = await jobs.enqueue(mail, ['ada'], { delay: '1h' })
+  await jobs.enqueue(mail, ['bob'], { queue: 'other' })
+  const page = await visit(await serve(jobs), 'queues')
+  await page.locator('tr', { hasText: '(no name)' }).waitFor()
+  expect(await page.getByRole('button', { name: /pause|limits/i }).count()).toBe(0)
+  expect(await page.getByRole('navigation', { name: 'Pages' }).innerText()).not.toContain('Workers')
+  expect(await faultsOf(page)).toEqual([])
+
+  await page.getByRole('link', { name: 'Jobs', exact: true }).click()
+  await counts(page.locator('tbody tr'), 2)
+  await page.getByLabel('Queue', { exact: true }).selectOption('(no name)')
+  await counts(page.locator('tbody tr'), 1)
+  expect(new URL(page.url()).search).toBe('?queue=')
+  await page.getByRole('searchbox').fill(id)
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: 'SendMail' }).waitFor()
+  expect(await page.getByRole('heading', { name: 'Log' }).count()).toBe(0)
+  await page.getByRole('button', { name: 'Edit' }).click()
+  expect(await page.getByLabel('Attempts at most').count()).toBe(0)
+  await page.getByLabel('Priority').fill('7')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByText('It is saved').waitFor()
+  expect(await que.rows()).toMatchObject([{ priority: '7' }, {}])
 })

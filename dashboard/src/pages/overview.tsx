@@ -6,7 +6,7 @@ import { addressOf, jobAddress } from '../address.ts'
 import { useCell } from '../cell.ts'
 import { now } from '../clock.ts'
 import { overview, overviewError } from '../feed.ts'
-import { capital, count, length, rate, short } from '../format.ts'
+import { capital, count, length, queueName, rate, short } from '../format.ts'
 import { Heading } from '../page.tsx'
 import { Chart } from '../parts/chart.tsx'
 import { Empty, Failed, Loading } from '../parts/condition.tsx'
@@ -173,7 +173,7 @@ function QueueLoad({ queues }: { readonly queues: readonly QueueView[] }): JSX.E
           {busiest.map((queue) => (
             <li key={queue.queue}>
               <span class="bar-name">
-                <a href={addressOf('jobs', { queue: queue.queue, state: 'pending' })}>{queue.queue}</a>
+                <a href={addressOf('jobs', { queue: queue.queue, state: 'pending' })}>{queueName(queue.queue)}</a>
                 {queue.paused && <span class="tag warn">paused</span>}
               </span>
               <span class="bar-values">

@@ -7,7 +7,7 @@ import { addressOf } from '../address.ts'
 import { useCell } from '../cell.ts'
 import { now, second } from '../clock.ts'
 import { overview, overviewError } from '../feed.ts'
-import { capital, count, short } from '../format.ts'
+import { capital, count, queueName, short } from '../format.ts'
 import { complain, say } from '../notices.ts'
 import { Heading } from '../page.tsx'
 import { Empty, Failed, Loading } from '../parts/condition.tsx'
@@ -79,12 +79,12 @@ function QueueRows({ queue, steer }: { readonly queue: QueueView; readonly steer
             type="button"
             class="tree-fold"
             aria-expanded={unfolded}
-            aria-label={`Tasks of ${queue.queue}`}
+            aria-label={`Tasks of ${queueName(queue.queue)}`}
             onClick={() => setUnfolded(!unfolded)}
           >
             <Icon name={unfolded ? 'down' : 'right'} />
           </button>
-          <span class="queue-name">{queue.queue}</span>
+          <span class="queue-name">{queueName(queue.queue)}</span>
           {queue.paused && <span class="tag warn">paused</span>}
           {queue.priority !== 0 && <span class="tag">priority {queue.priority}</span>}
         </td>
@@ -162,7 +162,8 @@ function Steer({ queue }: { readonly queue: QueueView }): JSX.Element {
   const [open, setOpen] = useState(false)
   const setPaused = async (paused: boolean): Promise<void> => {
     await change({ queue: queue.queue, paused })
-    say(paused ? `${queue.queue} is paused: what runs goes on, nothing more is taken` : `${queue.queue} goes on`)
+    const name = queueName(queue.queue)
+    say(paused ? `${name} is paused: what runs goes on, nothing more is taken` : `${name} goes on`)
   }
   return (
     <span class="actions">
@@ -191,10 +192,10 @@ function LimitsDialog({ queue, onClose }: { readonly queue: QueueView; readonly 
       throw new Error('The limit is a whole number from 1, or empty.')
     if (rank === null) throw new Error('The priority is a whole number.')
     await change({ queue: queue.queue, concurrency: limit ?? null, priority: rank ?? 0 })
-    say(`The limits of ${queue.queue} are set, for all workers`)
+    say(`The limits of ${queueName(queue.queue)} are set, for all workers`)
   }
   return (
-    <FormDialog title={`Limits of ${queue.queue}`} button="Set" onClose={onClose} act={save}>
+    <FormDialog title={`Limits of ${queueName(queue.queue)}`} button="Set" onClose={onClose} act={save}>
       <Field label="Running at a time, over all workers" hint="Empty for no limit.">
         {(attributes) => (
           <input

@@ -2,6 +2,7 @@ import type { ComponentChildren, JSX } from 'preact'
 
 import type { JobDetail } from '../../../src/dashboard/shapes.ts'
 import { addressOf, jobAddress } from '../address.ts'
+import { queueName } from '../format.ts'
 import { useCan } from '../session.ts'
 import { Copy } from './copy.tsx'
 import { Time } from './time.tsx'
@@ -18,7 +19,7 @@ export function JobFacts({ job }: { readonly job: JobDetail }): JSX.Element {
       </header>
       <dl class="facts">
         <Fact name="Task">{list(job.task, { task: job.task })}</Fact>
-        <Fact name="Queue">{list(job.queue, { queue: job.queue })}</Fact>
+        <Fact name="Queue">{list(queueName(job.queue), { queue: job.queue })}</Fact>
         <Fact name="Attempts">
           {job.attempt} of {job.maxAttempts}
         </Fact>

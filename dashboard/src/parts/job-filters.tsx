@@ -1,14 +1,16 @@
 import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 
-import { go, jobAddress } from '../address.ts'
+import type { JobPage } from '../../../src/dashboard/shapes.ts'
+import { addressOf, go, jobAddress } from '../address.ts'
 import { useCell } from '../cell.ts'
 import { overview } from '../feed.ts'
-import { capital, fromLocalInput, toLocalInput } from '../format.ts'
+import { capital, fromLocalInput, queueName, toLocalInput } from '../format.ts'
 import { useKeys } from '../keys.ts'
 import { useCan, useSession } from '../session.ts'
 import { type View, viewAddress, type Within, withins } from '../view.ts'
 import { Field, textOf } from './field.tsx'
+import { ask } from '../wire.ts'
 import { Icon } from './icon.tsx'
 
 /** What narrows the list. Each choice is a new address, and the list begins anew. */
@@ -38,6 +40,7 @@ export function JobFilters({ view }: { readonly view: View }): JSX.Element {
         any="Any queue"
         value={view.queue}
         options={queues.map((queue) => queue.queue)}
+        write={queueName}
         choose={(queue) => narrow({ queue })}
       />
       <Select
@@ -83,10 +86,16 @@ function Search({ view, narrow }: Narrowing): JSX.Element {
   const search = (value: string): void => {
     clearTimeout(timer.current)
     const wanted = value.trim() === '' ? undefined : value.trim()
-    if (wanted === view.text) return
-    if (wanted !== undefined && isId(wanted)) go(jobAddress(wanted))
-    else if (can('search')) narrow({ text: wanted })
-    else if (wanted !== undefined) go(jobAddress(wanted))
+    if (wanted !== undefined && (isId(wanted) || !can('search'))) go(jobAddress(wanted))
+    else if (wanted !== view.text) narrow({ text: wanted })
+  }
+  /** Enter also finds the ids of foreign formats, which look like any other number. */
+  const submit = async (): Promise<void> => {
+    clearTimeout(timer.current)
+    const wanted = text.trim()
+    const found = /^[\w-]{1,64}$/.test(wanted) && !isId(wanted) && can('search') ? await jobOf(wanted) : undefined
+    if (found === undefined) search(text)
+    else go(jobAddress(found))
   }
   const type = (value: string): void => {
     setText(value)
@@ -99,7 +108,7 @@ function Search({ view, narrow }: Narrowing): JSX.Element {
       class="search"
       onSubmit={(event) => {
         event.preventDefault()
-        search(text)
+        void submit()
       }}
     >
       <Icon name="search" />
@@ -136,12 +145,15 @@ function Select(props: {
     <select
       aria-label={props.label}
       class={value === undefined ? '' : 'on'}
-      value={value ?? ''}
-      onChange={(event) => props.choose(textOf(event) || undefined)}
+      value={value === undefined ? '' : `=${value}`}
+      onChange={(event) => {
+        const chosen = textOf(event)
+        props.choose(chosen === '' ? undefined : chosen.slice(1))
+      }}
     >
       <option value="">{props.any}</option>
       {all.map((option) => (
-        <option key={option} value={option}>
+        <option key={option} value={`=${option}`}>
           {props.write?.(option) ?? option}
         </option>
       ))}
@@ -202,7 +214,13 @@ function isWithin(text: string): text is Within {
   return Object.hasOwn(withins, text)
 }
 
-/** As `core/id.ts` makes them. Ids of foreign formats are opened by the address. */
+/** The id, if there is such a job. */
+async function jobOf(id: string): Promise<string | undefined> {
+  const page = await ask<JobPage>(addressOf('api/jobs', { id, limit: '1' })).catch(() => undefined)
+  return page?.jobs[0]?.id
+}
+
+/** As `core/id.ts` makes them. */
 function isId(text: string): boolean {
   return /^[0-9a-hjkmnp-tv-z]{21}$/.test(text)
 }

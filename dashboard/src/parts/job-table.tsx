@@ -4,7 +4,7 @@ import type { JobRow } from '../../../src/dashboard/shapes.ts'
 import { go, jobAddress } from '../address.ts'
 import { useCell } from '../cell.ts'
 import { now, second } from '../clock.ts'
-import { length } from '../format.ts'
+import { length, queueName } from '../format.ts'
 import { StateMark } from './state.tsx'
 import { Since, Time } from './time.tsx'
 
@@ -108,7 +108,7 @@ function Row({ row, choice, gone }: RowProps): JSX.Element {
           {row.attempt}/{row.maxAttempts}
         </span>
       </td>
-      <td class="cell-queue">{row.queue}</td>
+      <td class="cell-queue">{queueName(row.queue)}</td>
       <td class="cell-when">
         <When row={row} />
       </td>
