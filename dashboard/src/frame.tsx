@@ -186,7 +186,7 @@ function Lost(): JSX.Element | null {
   }, [state])
   if (!late) return null
   return (
-    <p class="lost" role="alert">
+    <p class="away" role="alert">
       <Icon name="warn" /> The server does not answer. What you see is from {clockTime(heard)}; this page goes on
       trying.
     </p>

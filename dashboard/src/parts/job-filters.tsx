@@ -163,7 +163,7 @@ function Select(props: {
 
 function RareFilters({ view, narrow }: Narrowing): JSX.Element {
   return (
-    <div class="rare">
+    <div class="rare field-row">
       <Field label="Unique key">
         {(attributes) => (
           <input
