@@ -52,6 +52,22 @@ function* complaints(file, text) {
     yield `${at(match)}: asks the system for the time; ask the clock`
 }
 
+/** The dashboard's page shares the shapes of what goes over the wire, and no code: whatever it imported would be shipped to browsers. */
+function* pageComplaints(file, text) {
+  const lines = text.split('\n').length - 1
+  if (lines > maxLines) yield `${file}: ${lines} lines, where ${maxLines} is the most`
+  for (const [statement, target] of text.matchAll(importStatement))
+    if (target.includes('../src/') && !statement.startsWith('import type'))
+      yield `${file}: imports ${target}, but may import only types of it`
+}
+
+for (const path of globSync('dashboard/src/**/*.{ts,tsx}', { cwd: join(src, '..') }).toSorted()) {
+  for (const complaint of pageComplaints(path, readFileSync(join(src, '..', path), 'utf8'))) {
+    console.error(complaint)
+    process.exitCode = 1
+  }
+}
+
 for (const path of globSync('**/*.ts', { cwd: src }).toSorted()) {
   for (const complaint of complaints(path.replaceAll(sep, '/'), readFileSync(join(src, path), 'utf8'))) {
     console.error(`src/${complaint}`)

@@ -1,5 +1,6 @@
 import type { Job, Payload } from '../core/job.ts'
 import { decode } from '../core/payload.ts'
+import { indent } from './indent.ts'
 import { hidden, type Redact, redacted, type Shown } from './redact.ts'
 import type { Preview } from './shapes.ts'
 
@@ -61,7 +62,7 @@ function jsonPreview(text: string, changed: boolean): Preview {
   const size = text.length
   if (size > previewChars)
     return { kind: 'json', text: text.slice(0, previewChars).toWellFormed(), size, cut: true, redacted: changed }
-  const indented = JSON.stringify(JSON.parse(text), undefined, 2)
+  const indented = indent(text)
   return { kind: 'json', text: indented.length > previewChars ? text : indented, size, cut: false, redacted: changed }
 }
 
