@@ -10,8 +10,9 @@ export const adopt: Verb = verb({
   words: [1, 1],
   summary: 'Moves the jobs that wait in another queue into the store, once each.',
   notes:
-    'The other queue is named as with --url: que:postgres:…, sqlq:…, liteq:app.db, or a store of ours. Workers on both sides may run meanwhile: a job\n' +
-    'that somebody over there takes first is left to them. If it is broken off, call it again with the same words.',
+    'The other queue is named as with --url: que:postgres:…, redis-work-queue:redis:…, backlite:app.db?dispatcher=stopped, or a store of ours. Workers\n' +
+    'on both sides may run meanwhile, where the format allows it: a job that somebody over there takes first is left to them. If it is broken off, call\n' +
+    'it again with the same words.',
   options: {
     queue: text('<name>', 'only jobs of this queue'),
     task: text('<name>', 'only jobs of this task'),
