@@ -30,7 +30,7 @@ describe('sqlq: the schema', () => {
     const client = await connect()
     await client.query(`update ${schema}.meta set value = '99' where key = 'schema'`)
     await expect(open(url, { schema, logger: false })).rejects.toThrow(
-      'have version 99; this jobferry knows 1. Update jobferry',
+      'have version 99; this jobferry knows 2. Update jobferry',
     )
   })
 

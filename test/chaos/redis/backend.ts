@@ -95,13 +95,9 @@ function applicationOn(client: Client, jobs: Jobs, failpoints: Failpoints): Appl
   }
 }
 
-/** The server is crashed now and then: what was not answered fails, and is for the handler to try again. */
+/** The server is crashed now and then: what was not answered is sent again, and may then have been done twice. */
 function clientOf(url: string): Client {
-  const client = new Client(url, {
-    maxRetriesPerRequest: null,
-    retryStrategy: () => 20,
-    autoResendUnfulfilledCommands: false,
-  })
+  const client = new Client(url, { maxRetriesPerRequest: null, retryStrategy: () => 20 })
   client.on('error', () => undefined)
   return client
 }
