@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os'
+
 import { defineConfig } from 'vitest/config'
 
 /** Vitest prints it; `SEED=… npm test` repeats the same order, and the same random tests. */
@@ -10,6 +12,8 @@ export default defineConfig({
     pool: 'forks',
     globalSetup: './test/servers/global-setup.ts',
     testTimeout: 30_000,
+    // Most tests wait for a server most of the time: two at a time on two cores, where vitest would run one.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     sequence: { shuffle: true, seed },
     env: { SEED: String(seed) },
     reporters: ['default', './test/reporter.ts'],

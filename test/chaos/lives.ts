@@ -73,7 +73,7 @@ export class Lives {
     this.#followKeys(change)
     this.#followState(change, life)
     if (change.wasState === pending && change.state === running) this.#followClaim(change, life, at, who)
-    if (change.wasState === running && change.state === running) this.#followHold(change, life)
+    if (change.wasState === running && change.state === running) this.#followHold(change, life, who)
     if (change.wasState === running && change.state !== running) this.#followEnd(change, life, { at, who, call })
     life.state = change.state ?? (change.wasState === running ? completed : life.state)
     life.attempt = change.attempt ?? life.attempt
@@ -134,8 +134,13 @@ export class Lives {
     life.claimedAt = at
   }
 
-  #followHold({ job, wasLease, lease, wasUntil, until }: Change, life: Life): void {
-    if (wasLease !== lease) this.#complain('leases', `job ${job} was claimed while it ran`)
+  /** Nobody takes what another holds. A store may only put what it has itself taken, and has never heard of, under the lease of its next claim. */
+  #followHold({ job, wasLease, lease, wasUntil, until }: Change, life: Life, who: string): void {
+    if (wasLease !== lease) {
+      if (lease === null || life.leases.has(lease) || life.leases.get(wasLease ?? '') !== who)
+        this.#complain('leases', `job ${job} was claimed while it ran`)
+      else life.leases.set(lease, who)
+    }
     if (wasUntil === until || until === null || wasUntil === null) return
     if (until < wasUntil) this.#complain('leases', `the lease of job ${job} was made shorter`)
     if (until - this.#leaseMs >= wasUntil)
