@@ -41,7 +41,7 @@ describe('what the format cannot do', () => {
     const sqlq = await newSqlq()
     const jobs = await sqlq.jobs()
     await jobs.enqueue(task<string>({ name: 'one' }), String.raw`\u0000 \ud800`)
-    expect((await jobs.lease())?.payload).toBe(String.raw`\u0000 \ud800`)
+    expect((await jobs.lease({ wait: '5s' }))?.payload).toBe(String.raw`\u0000 \ud800`)
   })
 
   it('is refused of an edit, too', async () => {
@@ -132,7 +132,7 @@ describe('a row', () => {
     const sqlq = await newSqlq()
     const jobs = await sqlq.jobs()
     const { id } = await jobs.enqueue(task<[]>({ name: 'one' }), [])
-    expect(await (await jobs.lease())?.complete({ text: 'nul \0 and half \ud800' })).toBe(true)
+    expect(await (await jobs.lease({ wait: '5s' }))?.complete({ text: 'nul \0 and half \ud800' })).toBe(true)
     expect((await jobs.get(id))?.result).toEqual({ text: 'nul \ufffd and half \ufffd' })
   })
 
@@ -162,7 +162,7 @@ describe('a row', () => {
     const one = task<unknown>({ name: 'one', maxAttempts: 5, backoff: 0 })
     const { id } = await jobs.enqueue(one, undefined, { runAt: 5 })
     for (const act of ['fail', 'release', 'snooze', 'complete'] as const) {
-      const held = await jobs.lease()
+      const held = await jobs.lease({ wait: '5s' })
       if (act === 'snooze') await held?.snooze(0)
       else await held?.[act]('x')
     }
@@ -211,7 +211,7 @@ describe('retention', () => {
     const sqlq = await newSqlq()
     const jobs = await sqlq.jobs()
     await jobs.enqueue(task<[]>({ name: 'gone', retention: { completed: false } }), [])
-    expect(await (await jobs.lease())?.complete()).toBe(true)
+    expect(await (await jobs.lease({ wait: '5s' }))?.complete()).toBe(true)
     expect(await sqlq.rows()).toEqual([])
   })
 
@@ -275,7 +275,7 @@ describe('a job’s log', () => {
     const jobs = await sqlq.jobs()
     const one = task<[]>({ name: 'one' })
     const { id } = await jobs.enqueue(one, [])
-    const held = await jobs.lease()
+    const held = await jobs.lease({ wait: '5s' })
     held?.log.debug('first')
     held?.log.info('second', { n: 1 })
     held?.log.warn('third\nwith a break')

@@ -196,8 +196,9 @@ describe('a worker', () => {
     const sqlq = await newSqlq()
     const jobs = await sqlq.jobs()
     const foreign = await ForeignWorker.start(sqlq.url, ['default'], ['one'])
+    // It is due by the server's clock, of which ours may be a millisecond behind.
     await foreign.enqueue('default', 'one', 1, 3)
-    const held = await jobs.lease()
+    const held = await jobs.lease({ wait: '5s' })
     await sqlq.client.query(`update sqlq.jobs set last_keepalive = now() - interval '31 seconds'`)
     await foreign.reap()
     await foreign.dequeue()
