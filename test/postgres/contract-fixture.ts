@@ -3,6 +3,7 @@ import { afterAll, inject } from 'vitest'
 
 import type { PostgresStore } from '../../src/stores/postgres/index.ts'
 import type { Fixture } from '../../src/testing/contract/index.ts'
+import { callersTransaction } from '../servers/callers-transaction.ts'
 
 /** Opens a store on a schema, and says what else is to be closed with it. */
 export type OpenStore = (url: string, schema: string) => Promise<{ readonly store: PostgresStore; close?(): unknown }>
@@ -45,16 +46,7 @@ export function fixtures(open: OpenStore, { fresh }: { readonly fresh: boolean }
     return {
       store: await openOne(),
       another: openOne,
-      begin: async () => {
-        const tx = await connect()
-        closing.push(async () => await tx.end())
-        await tx.query('begin')
-        return {
-          tx,
-          commit: async () => void (await tx.query('commit')),
-          rollback: async () => void (await tx.query('rollback')),
-        }
-      },
+      begin: async () => await callersTransaction(url, (close) => closing.push(close)),
       close: async () => {
         for (const close of closing) await close()
         await (fresh ? drop([schema]) : empty(schema))

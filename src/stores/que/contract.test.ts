@@ -2,6 +2,7 @@ import { Client } from 'pg'
 import { afterAll, describe, inject, it } from 'vitest'
 
 import { queSchema, type QueVersion } from '../../../test/que/schema.ts'
+import { callersTransaction } from '../../../test/servers/callers-transaction.ts'
 import { type Fixture, guestContract, holdToContract } from '../../testing/contract/index.ts'
 import { QueStore } from './index.ts'
 
@@ -47,16 +48,7 @@ async function inOwnDatabase(version: QueVersion): Promise<Fixture> {
   const open: { close(): unknown }[] = []
   return {
     store: await QueStore.open(`que:${own}`),
-    begin: async () => {
-      const client = await connect(own)
-      open.push({ close: async () => await client.end() })
-      await client.query('begin')
-      return {
-        tx: client,
-        commit: async () => void (await client.query('commit')),
-        rollback: async () => void (await client.query('rollback')),
-      }
-    },
+    begin: async () => await callersTransaction(own, (close) => open.push({ close })),
     another: async () => {
       const store = await QueStore.open(`que:${own}`)
       open.push(store)

@@ -2,6 +2,7 @@ import { Client } from 'pg'
 import { afterAll, describe, inject, it } from 'vitest'
 
 import { sqlqSchema } from '../../../test/sqlq/schema.ts'
+import { callersTransaction } from '../../../test/servers/callers-transaction.ts'
 import { type Fixture, guestContract, holdToContract } from '../../testing/contract/index.ts'
 import { SqlqStore } from './index.ts'
 
@@ -34,16 +35,7 @@ async function inEmptySchema(): Promise<Fixture> {
   const open: { close(): unknown }[] = []
   return {
     store: await SqlqStore.open(`sqlq:${own}`),
-    begin: async () => {
-      const client = await connect(own)
-      open.push({ close: async () => await client.end() })
-      await client.query('begin')
-      return {
-        tx: client,
-        commit: async () => void (await client.query('commit')),
-        rollback: async () => void (await client.query('rollback')),
-      }
-    },
+    begin: async () => await callersTransaction(own, (close) => open.push({ close })),
     another: async () => {
       const store = await SqlqStore.open(`sqlq:${own}`)
       open.push(store)
