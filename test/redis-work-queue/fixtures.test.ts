@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 
 import { describe, expect, it } from 'vitest'
 
-import { T } from '../../src/testing/contract/builders.ts'
+import { aJob, T } from '../../src/testing/contract/builders.ts'
 import { settle } from '../../src/core/lifecycle.ts'
 import type { Instant, Job } from '../../src/core/job.ts'
 import type { RedisWorkQueueStore } from '../../src/stores/redis-work-queue/index.ts'
@@ -75,7 +75,8 @@ describe('what is added', () => {
       const data = toBytes(commands[0]![2])
       const isJson = data.length === 0 || data[0] === 123
       const unique = { key: id, until: 'settled' as const, held: true }
-      const job = { ...emptyJob, payload: isJson ? data.toString() : new Uint8Array(data), unique }
+      const payload = isJson ? data.toString() : new Uint8Array(data)
+      const job = aJob({ id: 'never seen', queue: 'mail', payload, maxAttempts: 1, unique })
       const store = await queue.store({ task: 'mail', queue: 'mail' })
       const [result] = await store.insert([{ jobs: [{ job, ifHeld: 'keep' }] }], T)
       const isDuplicate = returned === false || `:item:${id}` in before
@@ -84,32 +85,6 @@ describe('what is added', () => {
     },
   )
 })
-
-const emptyJob: Job = {
-  id: 'never seen',
-  task: 'mail',
-  queue: 'mail',
-  state: 'pending',
-  priority: 0,
-  runAt: T,
-  payload: '',
-  attempt: 0,
-  maxAttempts: 1,
-  rev: 0,
-  lease: undefined,
-  leaseUntil: undefined,
-  createdAt: T,
-  startedAt: undefined,
-  finishedAt: undefined,
-  forgetAt: undefined,
-  unique: undefined,
-  concurrencyKey: undefined,
-  cancel: undefined,
-  failures: [],
-  result: undefined,
-  parent: undefined,
-  policy: undefined,
-}
 
 /** Whether a step is more than time that passes. */
 function doable({ commands }: Step): boolean {
