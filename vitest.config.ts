@@ -7,7 +7,7 @@ const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
 export default defineConfig({
   test: {
-    include: ['{src,test}/**/*.test.ts'],
+    include: ['{src,test,dashboard/src}/**/*.test.ts'],
     typecheck: { enabled: true, include: ['test/types/*.test-d.ts'] },
     pool: 'forks',
     globalSetup: './test/servers/global-setup.ts',
