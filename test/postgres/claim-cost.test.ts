@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { PostgresStore } from '../../src/stores/postgres/index.ts'
 import { aClaim, add, aJob, put, succeed, T, take } from '../../src/testing/contract/builders.ts'
-import { connect, newSchema } from '../servers/kit.ts'
+import { connect, newDatabase } from '../servers/kit.ts'
 
 /** What a claim of 100 has read of the jobs: rows by walking over the table, and entries of the index that is in claim order. */
 interface Read {
@@ -12,12 +12,13 @@ interface Read {
   readonly entries: number
 }
 
-async function openStore(): Promise<{ store: PostgresStore; schema: string; client: Client }> {
-  const { url, schema } = await newSchema()
+/** In a database of its own: a transaction that is open in that of the other tests would keep `vacuum` from what they delete. */
+async function openStore(): Promise<{ url: string; store: PostgresStore; schema: string; client: Client }> {
+  const [url, schema] = [await newDatabase(), 'jobs']
   const store = await PostgresStore.open(url, { schema })
   onTestFinished(() => store.close())
   await store.migrate()
-  return { store, schema, client: await connect() }
+  return { url, store, schema, client: await connect(url) }
 }
 
 /** Claims 100 and undoes it: what was read is counted within a transaction, at once and exactly. */
@@ -84,8 +85,8 @@ describe('what a claim reads', () => {
   })
 
   it('is no more behind a long transaction, from where the last claim ended', async () => {
-    const { store, schema, client } = await openStore()
-    const long = await connect()
+    const { url, store, schema, client } = await openStore()
+    const long = await connect(url)
     await long.query('begin isolation level repeatable read; select 1')
     await long.query(`select count(*) from ${schema}.job`)
     await fill(store, 6_000)
