@@ -19,15 +19,15 @@ function stream(producer: Jobs, worker: Jobs): Stream {
   const done = new Set<number>()
   const note = task<number>({ name: `note-${next}`, handler: (n) => void done.add(n) })
   worker.work([note], { concurrency: 10, poll: 500 })
-  let stopped = false
+  const stopping = new AbortController()
   const lanes = Array.from({ length: 5 }, async () => {
-    while (!stopped) {
+    while (!stopping.signal.aborted) {
       const n = next++
       const job = await producer.enqueue(note, n).catch(() => undefined)
       if (job !== undefined) acknowledged.add(n)
     }
   })
-  onTestFinished(() => void (stopped = true))
+  onTestFinished(() => stopping.abort())
   const both = (): number => [...acknowledged].filter((n) => done.has(n)).length
   return {
     flow: async (count) => {
@@ -35,7 +35,7 @@ function stream(producer: Jobs, worker: Jobs): Stream {
       await expect.poll(both, { timeout: 45_000, interval: 20 }).toBeGreaterThan(before + count)
     },
     allDone: async () => {
-      stopped = true
+      stopping.abort()
       await Promise.all(lanes)
       await expect
         .poll(() => [...acknowledged].filter((n) => !done.has(n)), { timeout: 45_000, interval: 20 })

@@ -80,9 +80,8 @@ describe('a client of the user', () => {
   })
 
   it('of node-redis for Sentinel is refused, since it sends again by itself what broke', async () => {
-    const sentinel: unknown = createSentinel({ name: 'jobs', sentinelRootNodes: [{ host: '127.0.0.1', port: 1 }] })
-    const options = { timeout: 300 }
-    await expect(RedisStore.open(Object.assign(options, { client: sentinel }))).rejects.toThrow(
+    const client = createSentinel({ name: 'jobs', sentinelRootNodes: [{ host: '127.0.0.1', port: 1 }] })
+    await expect(RedisStore.open(Object.assign(JSON.parse('{"timeout":300}'), { client }))).rejects.toThrow(
       'a client of ioredis made with `sentinels`',
     )
   })
