@@ -9,6 +9,7 @@ import { type TcpProxy, startProxy } from './proxy.ts'
 import { until } from './until.ts'
 import { type RedisCluster, startRedisCluster } from './redis-cluster.ts'
 import { type Redis, type RedisOptions, startRedis } from './redis.ts'
+import { type RedisPair, startRedisPair } from './redis-sentinel.ts'
 
 /** A place on the PostgreSQL server of this run. */
 export interface Schema {
@@ -93,6 +94,13 @@ export async function newRedisCluster(options?: RedisOptions): Promise<RedisClus
   const cluster = await startRedisCluster(options)
   onTestFinished(() => cluster[Symbol.asyncDispose]())
   return cluster
+}
+
+/** A Redis server of the test's own with a replica, and a Sentinel that promotes it. It takes a second. */
+export async function newRedisPair(options?: RedisOptions): Promise<RedisPair> {
+  const pair = await startRedisPair(options)
+  onTestFinished(() => pair[Symbol.asyncDispose]())
+  return pair
 }
 
 function newName(): string {

@@ -81,6 +81,11 @@ async function viaNodeRedis(url: string): Promise<Wire> {
 
 function fromHandle(client: RedisHandle): Wire {
   if (isIoRedis(client)) return new IoRedisWire(client, () => copyOf(client), false)
+  // It makes a call whose connection broke again by itself, and the server would not know it for the same.
+  if ('getSentinelNode' in client)
+    throw new UsageError(
+      'The Sentinel client of node-redis sends again by itself what broke. Use a client of ioredis made with `sentinels`',
+    )
   if (isNodeRedisCluster(client)) return new NodeRedisClusterWire(client, false)
   if (isNodeRedis(client)) return new NodeRedisWire(client, false)
   throw new UsageError(`Expected \`client\` to be a client of ioredis or node-redis, got ${show(client)}`)

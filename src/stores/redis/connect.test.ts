@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis'
-import { createClient } from 'redis'
+import { createClient, createSentinel } from 'redis'
 import { describe, expect, inject, it, onTestFinished } from 'vitest'
 
 import { StoreError, UsageError } from '../../core/errors.ts'
@@ -77,6 +77,13 @@ describe('a client of the user', () => {
     expect(ids(await take(store))).toEqual(ids(jobs))
     await store.close()
     expect(await client.ping()).toBe('PONG')
+  })
+
+  it('of node-redis for Sentinel is refused, since it sends again by itself what broke', async () => {
+    const client = createSentinel({ name: 'jobs', sentinelRootNodes: [{ host: '127.0.0.1', port: 1 }] })
+    await expect(RedisStore.open(Object.assign(JSON.parse('{"timeout":300}'), { client }))).rejects.toThrow(
+      'a client of ioredis made with `sentinels`',
+    )
   })
 
   it('of something else is refused', async () => {

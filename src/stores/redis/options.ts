@@ -15,8 +15,9 @@ export interface RedisOptions {
    * Which library to use, `'ioredis'` or `'redis'` (node-redis), or a client of your own. Default: ioredis, or node-redis where only that
    * is installed.
    *
-   * A client of your own is used as it is, never closed, and copied once for the subscription. Give it
-   * `autoResendUnfulfilledCommands: false` (ioredis): a claim it sends again by itself is not known to be one.
+   * A client of your own is used as it is, never closed, and copied once for the subscription. Give one of ioredis
+   * `autoResendUnfulfilledCommands: false`, as a claim it sends again by itself is not known to be one, and `maxRetriesPerRequest: 0`, as it
+   * otherwise drops what broke without a word. For Sentinel: a client of ioredis made with `sentinels`; that of node-redis is refused.
    */
   readonly client?: 'ioredis' | 'redis' | RedisHandle
   /** What all our keys begin with, in braces, so that a cluster keeps them together. Default `jobferry`. Two namespaces are two separate installations. */
