@@ -101,7 +101,7 @@ export class BackliteStore implements Store<SqliteHandle> {
     return refusal(job)
   }
 
-  refusesWork(leaseMs: number): string | undefined {
+  workRefusal(leaseMs: number): string | undefined {
     return whyNotWorked(this.settings, leaseMs)
   }
 
