@@ -133,9 +133,9 @@ function copyOf(job: Job, { from, source, now, ids }: Adoption): Job {
   }
 }
 
-/** Where a format keeps none, its rule may be fewer than any job has here whose task says nothing. */
+/** Where no row keeps them, the format's rule may be fewer than any job has here whose task says nothing. */
 function attemptsOf({ attempt, maxAttempts }: Job, { rules }: Store<unknown>): number {
-  const least = rules === undefined || rules.keepsAttempts === true ? 0 : defaultMaxAttempts
+  const least = rules?.attemptsKeptBy === 'worker' ? defaultMaxAttempts : 0
   return Math.min(Math.max(maxAttempts, least), Math.max(mostAttempts, attempt + 1))
 }
 

@@ -51,10 +51,9 @@ export class Ferry {
     return this.#policies.get(task) ?? this.store.rules
   }
 
-  /** The attempts that a task has asked for, where the store keeps none with its jobs. */
+  /** The attempts that a task has asked for, where only the worker knows them. */
   attemptsOfTask(task: string): number | undefined {
-    const { rules } = this.store
-    const policy = rules === undefined || rules.keepsAttempts === true ? undefined : this.#policies.get(task)
+    const policy = this.store.rules?.attemptsKeptBy === 'worker' ? this.#policies.get(task) : undefined
     return policy?.said.has('maxAttempts') === true ? policy.maxAttempts : undefined
   }
 
@@ -93,7 +92,7 @@ export class Ferry {
 
   /** @throws UsageError when no job of the store can be worked as things stand */
   expectWork(leaseMs: number): void {
-    const reason = this.store.refusesWork?.(leaseMs)
+    const reason = this.store.workRefusal?.(leaseMs)
     if (reason !== undefined) throw new UsageError(`The ${this.store.name} store works no job here: ${reason}`)
   }
 

@@ -22,7 +22,7 @@ export function expectFits(store: Store<unknown>, { task, options }: Entry, job:
     priority: options.priority !== undefined || task.policy.said.has('priority'),
     dedupe: job.unique !== undefined,
     concurrency: job.concurrencyKey !== undefined,
-    policy: (options.maxAttempts !== undefined && store.rules?.keepsAttempts !== true) || job.policy !== undefined,
+    policy: (options.maxAttempts !== undefined && store.rules?.attemptsKeptBy !== 'row') || job.policy !== undefined,
   }
   for (const capability of asked)
     if (asks[capability] === true && !store.capabilities.has(capability))

@@ -12,7 +12,7 @@ export function underRules(
 ): ResolvedPolicy {
   if (rules === undefined) return policy
   const { said } = policy
-  if (rules.uncounted === true && said.has('maxAttempts'))
+  if (rules.attemptsKeptBy === 'nobody' && said.has('maxAttempts'))
     throw new UsageError(
       `The task "${name}" has \`maxAttempts\`, and this store's format does not count the runs of a job: leave it out, or throw an UnrecoverableError when it is enough`,
     )

@@ -70,7 +70,7 @@ export class Steering {
 
   async edit(id: string, options: EditOptions): Promise<JobInfo> {
     expectKnown(options, ['payload', 'delay', 'runAt', 'priority', 'maxAttempts'], 'edit()')
-    if (options.maxAttempts !== undefined && this.#store.rules?.keepsAttempts !== true)
+    if (options.maxAttempts !== undefined && this.#store.rules?.attemptsKeptBy !== 'row')
       this.#ferry.expectCapability('policy')
     if (options.priority !== undefined) this.#ferry.expectCapability('priority')
     if (options.delay !== undefined || options.runAt !== undefined) this.#ferry.expectCapability('schedule')

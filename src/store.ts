@@ -32,15 +32,15 @@ export interface Store<Tx = never> {
    */
   readonly inOrder?: boolean
 
-  /** For a guest, a store over the format of another queue: what that format decides by itself. */
+  /** What the format of another queue decides by itself. A store that has rules is a guest: it has no ids of ours, and nothing is adopted into it. */
   readonly rules?: Rules
   /** For a guest: why its format cannot hold a job, `undefined` if it can. Asked before any I/O, so that one bad enqueue spoils no other. */
   refusal?(job: Job): string | undefined
   /**
    * For a guest: why nothing can be worked as things stand, for leases of so many milliseconds; `undefined` if it can. Asked before any I/O, when
-   * a worker is made and before jobs are taken by hand.
+   * a worker is made, before jobs are taken by hand and before any is adopted from here.
    */
-  refusesWork?(leaseMs: number): string | undefined
+  workRefusal?(leaseMs: number): string | undefined
 
   /** Makes or updates the tables. Idempotent, and safe from many processes at once. */
   migrate(): Awaitable<void>
@@ -175,18 +175,29 @@ export interface Finding {
   readonly message: string
 }
 
-/** What holds in a foreign format where neither the job nor its task has said otherwise. No column remembers what they say: the worker does. */
+/**
+ * What holds in a foreign format where neither the job nor its task has said otherwise (`rules.ts`).
+ *
+ * The first two of an enqueue go into its row where there is a column for them; the other three are the worker's, which goes by them, or by
+ * its own task, wherever no column says more. A job of a task that nobody here knows is settled by `backoff` and `retention` alone.
+ */
 export interface Rules {
-  readonly priority: number
-  readonly maxAttempts: number
-  /** Whether a row has the attempts of its job: those then hold wherever it is worked, and an enqueue may ask for its own. Default false. */
-  readonly keepsAttempts?: boolean
-  readonly backoff: BackoffFunction
-  readonly retention: RetentionPolicy
-  /** The queue of a task that has named none, where that is not `default`. */
+  /** The queue of a task that has named none. Default: `default`, as in a store of our own. */
   readonly queueOf?: (task: string) => string
-  /** Of a format that counts no runs: a task that limits its attempts is refused. Default: it counts them. */
-  readonly uncounted?: true
+  /** The format's own default, so that jobs of ours take their turn among the others. Without the capability `priority` nobody reads it. */
+  readonly priority: number
+  /** `Number.MAX_SAFE_INTEGER` where a job is tried again for ever. */
+  readonly maxAttempts: number
+  /**
+   * Who knows how many attempts a job has. `row`: they hold wherever it is worked, and an enqueue or an edit may ask for its own without the
+   * capability `policy`. `worker`: those of the task that the worker has, else `maxAttempts`. `nobody`: the format counts no runs, and
+   * a task that limits them is refused, since it would not be obeyed.
+   */
+  readonly attemptsKeptBy: 'row' | 'worker' | 'nobody'
+  /** The format's own wait before another attempt. */
+  readonly backoff: BackoffFunction
+  /** What the format keeps of a job that has ended. */
+  readonly retention: RetentionPolicy
 }
 
 /** Jobs and writes that are stored all together or not at all. */

@@ -162,10 +162,14 @@ export function fault(job: Job): string | undefined {
   return undefined
 }
 
-/** Refuses rows that break a rule, before a store takes any of them: they are the core's mistake. @throws UsageError naming job and rule */
-export function expectFaultless(jobs: readonly Job[]): void {
+/**
+ * Refuses rows that break a rule, before a store takes any of them: they are the core's mistake.
+ * @param refusal a guest's own, for what its format cannot hold
+ * @throws UsageError naming job and rule
+ */
+export function expectFaultless(jobs: readonly Job[], refusal?: (job: Job) => string | undefined): void {
   for (const job of jobs) {
-    const wrong = fault(job)
+    const wrong = fault(job) ?? refusal?.(job)
     if (wrong !== undefined) throw new UsageError(`Refused to store job ${job.id}: ${wrong}`)
   }
 }

@@ -1,4 +1,5 @@
 import type { Instant, Job } from '../../core/job.ts'
+import { HeldLeases } from '../sqlite-file/leases.ts'
 
 /** A job that we have claimed: what a claim makes of it that no column has. */
 export interface Lease {
@@ -7,47 +8,32 @@ export interface Lease {
   readonly claimedAt: Instant
 }
 
-/** The claims of one store. The row alone says whether one still holds. */
-export class Leases {
-  readonly #held = new Map<string, Lease>()
+/** The claims of one store. */
+export class Leases extends HeldLeases<Lease> {
   readonly #completing = new Set<string>()
-
-  get all(): readonly Lease[] {
-    return [...this.#held.values()]
-  }
 
   /** Those that were completed in a caller's transaction, of which nobody tells us whether it has been committed. */
   get completing(): readonly Lease[] {
-    return [...this.#completing].flatMap((id) => this.#held.get(id) ?? [])
-  }
-
-  /** The claim under a lease, if we have it. */
-  of({ id, lease }: Pick<Job, 'id' | 'lease'>): Lease | undefined {
-    const held = this.#held.get(id)
-    return held !== undefined && held.job.lease === lease ? held : undefined
-  }
-
-  put(lease: Lease): void {
-    this.#held.set(lease.job.id, lease)
+    return [...this.#completing].flatMap((id) => this.get(id) ?? [])
   }
 
   complete(id: string): void {
     this.#completing.add(id)
   }
 
-  remove(id: string): void {
-    this.#held.delete(id)
+  override remove(id: string): void {
+    super.remove(id)
     this.#completing.delete(id)
   }
 
-  clear(): void {
-    this.#held.clear()
+  override clear(): void {
+    super.clear()
     this.#completing.clear()
   }
 
   /** The job as whoever has it has it, if the row is as our claim, or its last renewal, left it. */
   overlay(job: Job, claimedAt: Instant | undefined): Job {
-    const held = this.#held.get(job.id)
+    const held = this.get(job.id)
     const ours = held !== undefined && held.claimedAt === claimedAt && held.job.attempt === job.attempt
     return ours && job.state === 'running' ? held.job : job
   }

@@ -1,11 +1,10 @@
 import { type Duration, toMs } from '../../core/duration.ts'
-import { UsageError } from '../../core/errors.ts'
-import { expectFunction, expectKnown, expectName, expectOneOf } from '../../core/expect.ts'
-import type { SqliteHandle } from '../sqlite-file/connection.ts'
+import { expectKnown, expectOneOf } from '../../core/expect.ts'
 import type { FileSettings } from '../sqlite-file/file.ts'
+import { fileOptionNames, type FileOptions, resolveSharedFileOptions } from '../sqlite-file/options.ts'
 
 /** How to use the tables of backlite in a file. */
-export interface BackliteOptions {
+export interface BackliteOptions extends FileOptions {
   /** The path of the file that the Go program opens, too. */
   readonly file: string
   /**
@@ -19,12 +18,6 @@ export interface BackliteOptions {
    * least '100ms'. No lease may be longer, and all programs that work the file should say the same.
    */
   readonly releaseAfter?: Duration
-  /** How long to wait for another process that holds the file's lock, before a call fails with a retryable StoreError. Default '10s'. */
-  readonly busyTimeout?: Duration
-  /** Opens the file with another driver, such as better-sqlite3: `(file) => new Database(file)`. Default: node:sqlite. As for `sqlite:`. */
-  readonly driver?: (file: string) => SqliteHandle
-  /** Opens the file although the driver's SQLite has the WAL-reset fault, which can corrupt a file that several connections write to. */
-  readonly allowUnsafeSqlite?: boolean
 }
 
 /** The options with every default filled in. Times in milliseconds. */
@@ -33,14 +26,7 @@ export interface BackliteSettings extends FileSettings {
   readonly releaseMs: number
 }
 
-export const backliteOptionNames: readonly string[] = [
-  'file',
-  'dispatcher',
-  'releaseAfter',
-  'busyTimeout',
-  'driver',
-  'allowUnsafeSqlite',
-]
+export const backliteOptionNames: readonly string[] = ['file', 'dispatcher', 'releaseAfter', ...fileOptionNames]
 
 /** What a URL may say behind a question mark. */
 export const urlNames: readonly string[] = ['dispatcher', 'releaseAfter', 'busyTimeout']
@@ -48,17 +34,10 @@ export const urlNames: readonly string[] = ['dispatcher', 'releaseAfter', 'busyT
 /** @throws UsageError naming the option that is not as it should be */
 export function backliteSettings(options: BackliteOptions): BackliteSettings {
   expectKnown(options, backliteOptionNames, 'the backlite store')
-  const file = expectName(options.file, 'file', 4_096)
-  if (file === ':memory:')
-    throw new UsageError('Expected `file` to be the path of a file: no Go program can reach a database in memory')
-  if (options.driver !== undefined) expectFunction(options.driver, 'driver')
   return {
+    ...resolveSharedFileOptions(options),
     store: 'backlite',
-    file,
     dispatcher: expectOneOf(options.dispatcher ?? 'running', 'dispatcher', ['running', 'stopped']),
     releaseMs: options.releaseAfter === undefined ? 600_000 : toMs(options.releaseAfter, 'releaseAfter', 100),
-    busyMs: options.busyTimeout === undefined ? 10_000 : toMs(options.busyTimeout, 'busyTimeout'),
-    driver: options.driver,
-    allowUnsafeSqlite: options.allowUnsafeSqlite ?? false,
   }
 }

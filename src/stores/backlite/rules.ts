@@ -10,11 +10,12 @@ export const capabilities: ReadonlySet<Capability> = new Set(['schedule', 'retai
  * week, in its table for that, rather than be gone without a trace.
  */
 export const rules: Rules = {
+  queueOf: (task) => task,
   priority: 0,
   maxAttempts: 1,
+  attemptsKeptBy: 'worker',
   backoff: () => 0,
   retention: { completed: 0, failed: 7 * 86_400_000, cancelled: 0, payload: 'all' },
-  queueOf: (task) => task,
 }
 
 /** Why nothing can be worked, if it cannot. */

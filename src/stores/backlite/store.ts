@@ -101,18 +101,14 @@ export class BackliteStore implements Store<SqliteHandle> {
     return refusal(job)
   }
 
-  refusesWork(leaseMs: number): string | undefined {
+  workRefusal(leaseMs: number): string | undefined {
     return whyNotWorked(this.settings, leaseMs)
   }
 
   insert(batches: readonly Batch[], now: Instant, tx?: SqliteHandle): Awaitable<readonly BatchResult[]> {
     const jobs = batches.flatMap((batch) => batch.jobs.map(({ job }) => job))
-    expectFaultless(jobs)
+    expectFaultless(jobs, refusal)
     if (batches.some(({ writes = [] }) => writes.length > 0)) throw new UnsupportedError('dedupe', this.name)
-    for (const job of jobs) {
-      const reason = refusal(job)
-      if (reason !== undefined) throw new UsageError(`Refused to store job ${job.id}: ${reason}`)
-    }
     const ids = jobs.map(() => this.#ids.next(now))
     const left = [...ids]
     const results = batches.map((batch): BatchResult => ({
@@ -144,7 +140,7 @@ export class BackliteStore implements Store<SqliteHandle> {
       },
       ({ settled, leases, gone }) => {
         for (const { job } of gone) this.#leases.remove(job.id)
-        this.#settled(settle, settled)
+        this.#leases.settled(settle, settled)
         for (const lease of leases) this.#leases.put(lease)
       },
     )
@@ -161,7 +157,7 @@ export class BackliteStore implements Store<SqliteHandle> {
       ends ? 'relaxed' : 'full',
       (session) => session.apply(writes, now),
       (results) => {
-        this.#settled(writes, results)
+        this.#leases.settled(writes, results)
         const waits = writes.some(({ after }, i) => results[i]?.ok === true && after?.state === 'pending')
         if (waits) this.#file.ring('jobs')
       },
@@ -257,15 +253,6 @@ export class BackliteStore implements Store<SqliteHandle> {
     for (const [i, { before }] of writes.entries())
       if (results[i]?.ok === true && this.#leases.of(before) !== undefined) this.#leases.complete(before.id)
     return results
-  }
-
-  /** What has been stored, or has turned out to be somebody else's, is held no more. */
-  #settled(writes: readonly Write[], results: readonly WriteResult[]): void {
-    for (const [i, { before }] of writes.entries()) {
-      const result = results[i]
-      if (this.#leases.of(before) === undefined || result === undefined) continue
-      if (result.ok || result.current?.lease !== before.lease) this.#leases.remove(before.id)
-    }
   }
 
   async #letGo(held: readonly Lease[]): Promise<void> {

@@ -20,12 +20,12 @@ export const liteqCapabilities: ReadonlySet<Capability> = new Set([
 
 /** What liteq does where nothing else is said: one attempt, no wait before another, and every row stays. */
 export const liteqRules: Rules = {
+  queueOf: (task) => task,
   priority: 0,
   maxAttempts: 1,
-  keepsAttempts: true,
+  attemptsKeptBy: 'row',
   backoff: () => 0,
   retention: { completed: null, failed: null, cancelled: 0, payload: 'all' },
-  queueOf: (task) => task,
 }
 
 /** After how many seconds a job that a worker of ours has fetched is taken back: as soon as any consumer of liteq can do it. */

@@ -1,4 +1,5 @@
 import type { Job } from '../../core/job.ts'
+import { HeldLeases } from '../sqlite-file/leases.ts'
 import type { Stored } from './row.ts'
 
 /** A job that we took: what no column has of it, and what the row must still be like for it to be ours. */
@@ -10,35 +11,11 @@ export interface Lease {
   readonly remaining: string
 }
 
-/** The leases of one store. They are gone with its process. */
-export class Leases {
-  readonly #held = new Map<string, Lease>()
-
-  get all(): readonly Lease[] {
-    return [...this.#held.values()]
-  }
-
-  /** The lease under which something was decided, if it is still held. */
-  of({ id, lease }: Pick<Job, 'id' | 'lease'>): Lease | undefined {
-    const held = this.#held.get(id)
-    return held !== undefined && held.job.lease === lease ? held : undefined
-  }
-
-  put(lease: Lease): void {
-    this.#held.set(lease.job.id, lease)
-  }
-
-  remove(id: string): void {
-    this.#held.delete(id)
-  }
-
-  clear(): void {
-    this.#held.clear()
-  }
-
+/** The leases of one store. */
+export class Leases extends HeldLeases<Lease> {
   /** The lease of a row that is still as we left it. */
   on(stored: Stored): Lease | undefined {
-    const held = this.#held.get(stored.id)
+    const held = this.get(stored.id)
     return held !== undefined && holds(held, stored) ? held : undefined
   }
 }

@@ -1,11 +1,10 @@
 import { type Duration, toMs } from '../../core/duration.ts'
-import { UsageError } from '../../core/errors.ts'
-import { expectFunction, expectKnown, expectName, expectOneOf } from '../../core/expect.ts'
-import type { SqliteHandle } from '../sqlite-file/connection.ts'
+import { expectKnown, expectOneOf } from '../../core/expect.ts'
 import type { FileSettings } from '../sqlite-file/file.ts'
+import { fileOptionNames, type FileOptions, resolveSharedFileOptions } from '../sqlite-file/options.ts'
 
 /** How to use the table of liteq in a file. Its flavour is found, not told. */
-export interface LiteqOptions {
+export interface LiteqOptions extends FileOptions {
   /** The path of the file that the Go program opens, too. It has to be there, with the table that `liteq.Setup` makes. */
   readonly file: string
   /**
@@ -19,12 +18,6 @@ export interface LiteqOptions {
    * `text`, so that a payload is that text, to the letter. Default `json`.
    */
   readonly payload?: 'json' | 'text'
-  /** How long to wait for another process that holds the file's lock, before a call fails with a retryable StoreError. Default '10s'. */
-  readonly busyTimeout?: Duration
-  /** Opens the file with another driver, such as better-sqlite3: `(file) => new Database(file)`. Default: node:sqlite. As for `sqlite:`. */
-  readonly driver?: (file: string) => SqliteHandle
-  /** Opens the file although the driver's SQLite has the WAL-reset fault, which can corrupt a file that several connections write to. */
-  readonly allowUnsafeSqlite?: boolean
 }
 
 /** The options with every default filled in. */
@@ -34,14 +27,7 @@ export interface LiteqSettings extends FileSettings {
   readonly payload: 'json' | 'text'
 }
 
-export const liteqOptionNames: readonly string[] = [
-  'file',
-  'visibilityTimeout',
-  'payload',
-  'busyTimeout',
-  'driver',
-  'allowUnsafeSqlite',
-]
+export const liteqOptionNames: readonly string[] = ['file', 'visibilityTimeout', 'payload', ...fileOptionNames]
 
 /** What a URL may say behind a question mark. */
 export const liteqUrlNames: readonly string[] = ['visibilityTimeout', 'payload', 'busyTimeout']
@@ -49,18 +35,11 @@ export const liteqUrlNames: readonly string[] = ['visibilityTimeout', 'payload',
 /** @throws UsageError naming the option that is not as it should be */
 export function liteqSettings(options: LiteqOptions): LiteqSettings {
   expectKnown(options, liteqOptionNames, 'the liteq store')
-  const file = expectName(options.file, 'file', 4_096)
-  if (file === ':memory:')
-    throw new UsageError('Expected `file` to be the path of a file: no Go program can reach a database in memory')
-  if (options.driver !== undefined) expectFunction(options.driver, 'driver')
   const visibility = options.visibilityTimeout
   return {
+    ...resolveSharedFileOptions(options),
     store: 'liteq',
-    file,
     visibilityS: visibility === undefined ? undefined : Math.ceil(toMs(visibility, 'visibilityTimeout', 1_000) / 1_000),
     payload: expectOneOf(options.payload ?? 'json', 'payload', ['json', 'text']),
-    busyMs: options.busyTimeout === undefined ? 10_000 : toMs(options.busyTimeout, 'busyTimeout'),
-    driver: options.driver,
-    allowUnsafeSqlite: options.allowUnsafeSqlite ?? false,
   }
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 
 import type { Capability } from '../../core/capability.ts'
-import { StoreError, UnsupportedError, UsageError } from '../../core/errors.ts'
+import { StoreError, UnsupportedError } from '../../core/errors.ts'
 import type { Instant, Job } from '../../core/job.ts'
 import { endsRun, expectFaultless, type Write } from '../../core/lifecycle.ts'
 import type {
@@ -27,7 +27,7 @@ import type { Connection, SqliteHandle } from '../sqlite-file/connection.ts'
 import { type Durability, SqliteFile } from '../sqlite-file/file.ts'
 import { fileUrlOptions } from '../sqlite-file/url.ts'
 import { type Flavour, findFlavour, liteqCapabilities, liteqRules } from './format.ts'
-import { Leases } from './leases.ts'
+import { type Lease, Leases } from './leases.ts'
 import { listQuery, toQueueStats } from './looking.ts'
 import { type LiteqOptions, type LiteqSettings, liteqSettings, liteqUrlNames } from './options.ts'
 import { refusal } from './payload.ts'
@@ -89,12 +89,7 @@ export class LiteqStore implements Store<SqliteHandle> {
   close(): Awaitable<void> {
     if (this.#file.closed) return
     const held = this.#leases.all
-    if (held.length === 0) return this.#file.close()
-    return this.#closeWith(async () => {
-      await this.#write('relaxed', (session) => {
-        for (const lease of held) session.release(lease)
-      })
-    })
+    return held.length === 0 ? this.#file.close() : this.#letGo(held)
   }
 
   refusal(job: Job): string | undefined {
@@ -103,11 +98,7 @@ export class LiteqStore implements Store<SqliteHandle> {
 
   insert(batches: readonly Batch[], now: Instant, tx?: SqliteHandle): Awaitable<readonly BatchResult[]> {
     const jobs = batches.flatMap((batch) => batch.jobs.map(({ job }) => job))
-    expectFaultless(jobs)
-    for (const job of jobs) {
-      const reason = this.refusal(job)
-      if (reason !== undefined) throw new UsageError(`Refused to store job ${job.id}: ${reason}`)
-    }
+    expectFaultless(jobs, (job) => this.refusal(job))
     const insert = (session: Session): readonly BatchResult[] => session.insert(batches, now)
     if (tx !== undefined) return this.#inTx(tx, insert)
     return this.#write('full', insert, (results) => results.some(({ ok }) => ok) && this.#file.ring('jobs'))
@@ -126,7 +117,7 @@ export class LiteqStore implements Store<SqliteHandle> {
         return { settled, nextRunAt, jobs: leases.map(({ job }) => job), leases }
       },
       ({ settled, leases }) => {
-        this.#settled(settle, settled)
+        this.#leases.settled(settle, settled)
         if (settle.some(({ before, after }) => before.unique !== undefined || after?.state === 'pending'))
           this.#file.ring('jobs')
         for (const lease of leases) this.#leases.put(lease)
@@ -143,7 +134,7 @@ export class LiteqStore implements Store<SqliteHandle> {
       writes.every(endsRun) ? 'relaxed' : 'full',
       (session) => session.apply(writes, now),
       (results) => {
-        this.#settled(writes, results)
+        this.#leases.settled(writes, results)
         if (results.some(({ ok }) => ok)) this.#file.ring('jobs') // it waits again, or has freed its key
       },
     )
@@ -223,18 +214,11 @@ export class LiteqStore implements Store<SqliteHandle> {
     return this.#file.tryRead((connection) => takeNothing(this.#session(connection), request))
   }
 
-  /** What has been stored, or has turned out to be somebody else's, is held no more. */
-  #settled(writes: readonly Write[], results: readonly WriteResult[]): void {
-    for (const [i, { before }] of writes.entries()) {
-      const result = results[i]
-      if (this.#leases.of(before) === undefined || result === undefined) continue
-      if (result.ok || result.current?.lease !== before.lease) this.#leases.remove(before.id)
-    }
-  }
-
-  async #closeWith(last: () => Promise<void>): Promise<void> {
+  async #letGo(held: readonly Lease[]): Promise<void> {
     try {
-      await last()
+      await this.#write('relaxed', (session) => {
+        for (const lease of held) session.release(lease)
+      })
     } catch {
       // The file cannot be written to: the leases run out, as if the process had ended.
     } finally {

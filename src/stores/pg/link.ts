@@ -2,7 +2,7 @@ import { StoreError, UsageError } from '../../core/errors.ts'
 import type { Connections } from './connections.ts'
 import { asText, type PgClient } from './pg.ts'
 import type { Row } from './query.ts'
-import { isMissing, toStoreError, troubleOf } from './trouble.ts'
+import { lacksTables, toStoreError, troubleOf } from './trouble.ts'
 
 /** A statement of ours; its name is that under which the server keeps it prepared. */
 export interface Statement {
@@ -80,7 +80,7 @@ export class Link {
           case 'later':
             throw toStoreError(error)
           case 'final':
-            if (this.#check !== undefined && isMissing(error)) await this.hold(this.#check)
+            if (this.#check !== undefined && lacksTables(error)) await this.hold(this.#check)
             throw toStoreError(error)
         }
       }

@@ -54,7 +54,7 @@ export function isDuplicate(error: unknown): boolean {
 export function toStoreError(error: unknown): Error {
   if (error instanceof StoreError || error instanceof UsageError) return error
   const { code, message } = toFacts(error)
-  if (isMissing(error)) {
+  if (lacksTables(error)) {
     return new StoreError(
       `PostgreSQL: ${message}. The tables are not there, or not up to date: run jobferry migrate, or open with migrate`,
       {
@@ -75,7 +75,7 @@ export function toStoreError(error: unknown): Error {
 }
 
 /** Whether a statement did not find its tables or functions: they are not there, or another version's. */
-export function isMissing(error: unknown): boolean {
+export function lacksTables(error: unknown): boolean {
   return /^(42P01|3F000|42883|42703|42704)$/.test(toFacts(error).code)
 }
 

@@ -75,6 +75,7 @@ export function rulesOf({ keeps }: Format): Rules {
   return {
     priority: 100,
     maxAttempts: keeps ? 16 : Number.MAX_SAFE_INTEGER,
+    attemptsKeptBy: 'worker',
     backoff: queBackoffMs,
     retention: { completed: 0, failed: null, cancelled: 0, payload: 'all' },
   }

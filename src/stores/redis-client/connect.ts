@@ -34,7 +34,7 @@ export async function toWire({ client, url = '' }: Connecting, via: Libraries = 
     try {
       return await via[name](url)
     } catch (error) {
-      if (!isMissing(error)) throw error
+      if (!notInstalled(error)) throw error
       missing.push(error)
     }
   }
@@ -118,7 +118,7 @@ function toPlace(url: string): Place {
   }
 }
 
-function isMissing(error: unknown): boolean {
+function notInstalled(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'
 }
 

@@ -5,7 +5,7 @@ import { endless } from './row.ts'
 export const rules: Rules = {
   priority: 0,
   maxAttempts: endless,
+  attemptsKeptBy: 'nobody',
   backoff: () => 30_000,
   retention: { completed: 0, failed: 0, cancelled: 0, payload: 'all' },
-  uncounted: true,
 }

@@ -52,7 +52,7 @@ export const sqlqCapabilities: ReadonlySet<Capability> = new Set([
 export const sqlqRules: Rules = {
   priority: 10,
   maxAttempts: 1,
-  keepsAttempts: true,
+  attemptsKeptBy: 'row',
   backoff: sqlqBackoffMs,
   retention: { completed: null, failed: null, cancelled: null, payload: 'all' },
 }

@@ -1,16 +1,11 @@
-import { UsageError } from '../../core/errors.ts'
 import type { Job } from '../../core/job.ts'
 import { numberArray, textArray } from '../pg/array.ts'
 import { bounded } from './change.ts'
 import type { Moments } from './moments.ts'
-import { refusal, toParameters, toRunAfter, ttlOf } from './parameters.ts'
+import { toParameters, toRunAfter, ttlOf } from './parameters.ts'
 
-/** The parameters of `insert`. @throws UsageError for a job that no row can hold */
+/** The parameters of `insert`, for jobs that a row can hold. */
 export function insertValues(jobs: readonly Job[], keepAliveMs: number, moments: Moments): readonly (string | null)[] {
-  for (const job of jobs) {
-    const why = refusal(job)
-    if (why !== undefined) throw new UsageError(`Refused to store job ${job.id}: ${why}`)
-  }
   const due = jobs.map(({ runAt, createdAt }) => toRunAfter(runAt, createdAt))
   return [
     textArray(jobs.map(({ queue }) => queue)),

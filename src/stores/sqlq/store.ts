@@ -133,7 +133,7 @@ export class SqlqStore implements Store<object> {
   async insert(batches: readonly Batch[], _now: Instant, tx?: object): Promise<readonly BatchResult[]> {
     this.#expectOpen()
     const jobs = batches.flatMap((batch) => batch.jobs.map(({ job }) => job))
-    expectFaultless(jobs)
+    expectFaultless(jobs, refusal)
     if (batches.some(({ writes = [] }) => writes.length > 0)) throw new UnsupportedError('dedupe', this.name)
     if (jobs.length === 0) return batches.map(() => ({ ok: true, holders: [] }))
     const values = insertValues(jobs, this.#settings.keepAliveMs, this.#moments)
