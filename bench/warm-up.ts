@@ -10,7 +10,7 @@ const enoughMs = 150
  */
 export async function warmUp(bench: Bench): Promise<void> {
   for (const contender of bench.contenders) {
-    for (const work of ['concurrent', 'bulk', 'process-100'] as const) {
+    for (const work of ['one-by-one', 'concurrent', 'bulk', 'process-100'] as const) {
       for (const jobs of bench.plan.warmUp) {
         const place = await bench.place(bench.engine.steady)
         try {
