@@ -67,14 +67,14 @@ export async function open(source: Source | readonly Source[], options: OpenOpti
   if (options.shardBy !== undefined) expectFunction(options.shardBy, 'shardBy')
   const stores = await openAll(sources, options)
   const [only] = stores
-  const store = isList(source) || only === undefined ? new ShardedStore(stores, options.shardBy) : only
   try {
+    const store = isList(source) || only === undefined ? new ShardedStore(stores, options.shardBy) : only
     await (options.migrate === false ? store.check?.() : store.migrate())
     const ferry = new Ferry(store, options.clock ?? (await clockOf(store)))
     if (options.logger !== false) attachLogger(ferry.events, options.logger)
     return new Jobs(ferry)
   } catch (error) {
-    await store.close()
+    await closeAll(stores)
     throw error
   }
 }
@@ -86,9 +86,13 @@ async function openAll(sources: readonly Source[], options: OpenOptions): Promis
     for (const source of sources) stores.push(await openOne(source, options))
     return stores
   } catch (error) {
-    for (const store of stores) await store.close()
+    await closeAll(stores)
     throw error
   }
+}
+
+async function closeAll(stores: readonly Store<unknown>[]): Promise<void> {
+  for (const store of stores) await store.close()
 }
 
 async function openOne(source: Source, options: OpenOptions): Promise<Store<unknown>> {

@@ -27,8 +27,8 @@ export interface Store<Tx = never> {
   readonly capabilities: ReadonlySet<Capability>
 
   /**
-   * Whether calls happen in the order in which they are made, also when one is made while another is under way; breaks of the connection
-   * aside. Then the next enqueues may be sent before the last have their answer. Default false.
+   * Whether jobs of one queue are inserted in the order of the calls, also when one is made while another is under way; breaks of the
+   * connection aside. Then the next enqueues may be sent before the last have their answer. Default false.
    */
   readonly inOrder?: boolean
 

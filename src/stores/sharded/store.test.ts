@@ -27,6 +27,13 @@ function leaseOf({ id, lease }: Job): Renewal {
   return { id, lease: lease! }
 }
 
+it('inserts in order if every shard does', () => {
+  const ordered = (inOrder: boolean): Store<unknown> => Object.assign(new MemoryStore(), { inOrder })
+  expect(new ShardedStore([ordered(true), ordered(true)]).inOrder).toBe(true)
+  expect(new ShardedStore([ordered(true), ordered(false)]).inOrder).toBe(false)
+  expect(new ShardedStore([ordered(true), new MemoryStore()]).inOrder).toBe(false)
+})
+
 describe('renewing over shards', () => {
   it('renews those of every shard, and knows of none that is lost', async () => {
     const store = twoShards((next) => next())

@@ -40,6 +40,8 @@ export type ShardBy = (queue: string, count: number) => number
 export class ShardedStore implements Store<unknown> {
   readonly name: string
   readonly capabilities: ReadonlySet<Capability>
+  /** A queue lives in one shard, and each gets its part of a call in the turn of that call. */
+  readonly inOrder: boolean
   /** That of the first shard: they are expected to agree. */
   readonly time?: () => Awaitable<Instant>
   readonly append?: NonNullable<Store['append']>
@@ -56,6 +58,7 @@ export class ShardedStore implements Store<unknown> {
       throw new UsageError('A store over the format of another queue gives ids of its own; it cannot be one of several')
     this.#shards = shards
     this.#shardBy = shardBy
+    this.inOrder = shards.every((shard) => shard.inOrder === true)
     const [first] = shards
     this.name = `${first?.name ?? ''} ×${shards.length}`
     if (first?.time !== undefined) this.time = first.time.bind(first)
