@@ -2,7 +2,9 @@ import { Redis as IoRedis } from 'ioredis'
 import { expect, it, onTestFinished } from 'vitest'
 
 import { type Jobs, open, task } from '../../src/index.ts'
-import { newPrefix, newRedisPair } from '../servers/kit.ts'
+import { newPrefix, newRedisCluster, newRedisPair } from '../servers/kit.ts'
+import { until } from '../servers/until.ts'
+import { clients } from './kit.ts'
 
 /** Enqueues numbers without a pause, five at a time, and works what there is. */
 interface Stream {
@@ -72,3 +74,21 @@ it(
     await confirmed.allDone()
   },
 )
+
+it.each(clients)('goes on at the replica that a cluster promotes, through %s', { timeout: 120_000 }, async (client) => {
+  const cluster = await newRedisCluster()
+  const namespace = newPrefix()
+  const url = `redis+cluster://${cluster.nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`
+  const jobs = await open(url, { client, namespace, logger: false, timeout: '40s' })
+  onTestFinished(() => jobs.close())
+  const acknowledged = stream(jobs, jobs)
+  await acknowledged.flow(50)
+  const owner = await cluster.ownerOf(`{${namespace}}:seq`)
+  const replica = await cluster.addReplica(owner)
+  await acknowledged.flow(50)
+  await owner.kill()
+  await until('the replica was promoted', async () =>
+    (await replica.ask('role')).startsWith('master') ? true : undefined,
+  )
+  await acknowledged.flow(50)
+})
