@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 
+import Libsql from 'libsql'
 import { describe, expect, it } from 'vitest'
 
 import { open, StoreError, task, UnsupportedError, UsageError } from '../../src/index.ts'
@@ -222,6 +223,20 @@ describe('opening', () => {
     expect(db.prepare('pragma journal_mode').get()).toEqual({ journal_mode: 'delete' })
     await jobs.enqueue(mail, { To: 'ada' })
     expect((await jobs.report()).find(({ name }) => name === 'journal')).toMatchObject({ level: 'warn' })
+    await jobs.close()
+  })
+
+  it('says in a report when the SQLite of the driver can corrupt the file', async () => {
+    const unsafe = { driver: (file: string) => new Libsql(file), allowUnsafeSqlite: true }
+    const jobs = await open(`backlite:${newFile()}`, { logger: false, ...unsafe })
+    expect(await jobs.report()).toMatchObject([
+      { name: 'sqlite', level: 'fail', message: expect.stringContaining('WAL-reset') },
+      { name: 'disk', level: 'ok' },
+      { name: 'backlite', level: 'ok' },
+      { name: 'journal' },
+      { name: 'dispatcher' },
+      { name: 'release' },
+    ])
     await jobs.close()
   })
 

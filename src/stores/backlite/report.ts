@@ -1,5 +1,6 @@
 import type { Finding } from '../../store.ts'
 import type { Connection } from '../sqlite-file/connection.ts'
+import { diskFinding, sqliteFinding } from '../sqlite-file/findings.ts'
 import type { BackliteSettings } from './options.ts'
 import { toNumber, toText } from './row.ts'
 
@@ -14,7 +15,8 @@ export function report(connection: Connection, settings: BackliteSettings): read
     settings.releaseMs,
   )
   return [
-    { name: 'sqlite', level: 'ok', message: `SQLite ${version}` },
+    sqliteFinding(version),
+    diskFinding(settings.file),
     { name: 'backlite', level: 'ok', message: 'the tables of backlite v0.6' },
     journal === 'wal'
       ? { name: 'journal', level: 'ok', message: 'WAL; told of new tasks by the file' }

@@ -1,6 +1,6 @@
 import type { Finding } from '../../store.ts'
 import type { Connection } from '../sqlite-file/connection.ts'
-import { hasWalResetFix, networkFileSystem } from '../sqlite-file/opening.ts'
+import { diskFinding, sqliteFinding } from '../sqlite-file/findings.ts'
 import type { Flavour } from './format.ts'
 import type { LiteqSettings } from './options.ts'
 import { toNumber, toText } from './row.ts'
@@ -9,7 +9,7 @@ import { toNumber, toText } from './row.ts'
 export function report(connection: Connection, settings: LiteqSettings, flavour: Flavour): readonly Finding[] {
   const one = (text: string): unknown => connection.sql(text).row()?.[0]
   return [
-    sqlite(toText(one('select sqlite_version()'))),
+    sqliteFinding(toText(one('select sqlite_version()'))),
     {
       name: 'liteq',
       level: 'ok',
@@ -19,7 +19,7 @@ export function report(connection: Connection, settings: LiteqSettings, flavour:
           : 'keys hold for their queue, one of each runs at a time',
     },
     journal(toText(one('pragma journal_mode'))),
-    disk(settings.file),
+    diskFinding(settings.file),
     visibility(
       settings,
       toNumber(one(`select count(*) from jobs where job_status = 'fetched' and consumer_fetched_at <= updated_at`)),
@@ -28,28 +28,12 @@ export function report(connection: Connection, settings: LiteqSettings, flavour:
   ]
 }
 
-function sqlite(version: string): Finding {
-  if (hasWalResetFix(version)) return { name: 'sqlite', level: 'ok', message: `SQLite ${version}` }
-  const message = `SQLite ${version} has the WAL-reset fault: several connections can corrupt the file. Use 3.51.3 or later`
-  return { name: 'sqlite', level: 'fail', message }
-}
-
 function journal(mode: string): Finding {
   if (mode === 'wal') return { name: 'journal', level: 'ok', message: 'WAL: told at once of new jobs' }
   return {
     name: 'journal',
     level: 'warn',
     message: `${mode}: new jobs of other programs are found by polling. Setup of liteq sets WAL`,
-  }
-}
-
-function disk(file: string): Finding {
-  const remote = networkFileSystem(file)
-  if (remote === undefined) return { name: 'disk', level: 'ok', message: 'a local file system' }
-  return {
-    name: 'disk',
-    level: 'fail',
-    message: `a network file system (${remote}): SQLite cannot keep its locks there`,
   }
 }
 

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs'
 import type { Finding } from '../../store.ts'
 import type { Connection } from '../sqlite-file/connection.ts'
 import { currentVersion, schemaVersion } from './migrate.ts'
-import { hasWalResetFix, networkFileSystem } from '../sqlite-file/opening.ts'
+import { diskFinding, sqliteFinding } from '../sqlite-file/findings.ts'
 import type { SqliteSettings } from './options.ts'
 import { toText } from './row.ts'
 
@@ -13,25 +13,15 @@ const largeWalBytes = 256 * 1024 * 1024
 /** What is in force on this connection and in this file. */
 export function report(connection: Connection, settings: SqliteSettings): readonly Finding[] {
   return [
-    sqlite(connection),
+    sqliteFinding(toText(connection.sql('select sqlite_version()').row()?.[0])),
     journal(connection, settings),
     durability(settings),
     schema(connection, settings),
     strangers(connection, settings),
-    disk(settings),
+    diskFinding(settings.file),
     wal(settings),
     integrity(connection),
   ]
-}
-
-function sqlite(connection: Connection): Finding {
-  const version = toText(connection.sql('select sqlite_version()').row()?.[0])
-  if (hasWalResetFix(version)) return { name: 'sqlite', level: 'ok', message: `SQLite ${version}` }
-  return {
-    name: 'sqlite',
-    level: 'fail',
-    message: `SQLite ${version} has the WAL-reset fault: several connections can corrupt the file. Use 3.51.3 or later`,
-  }
 }
 
 function journal(connection: Connection, settings: SqliteSettings): Finding {
@@ -77,17 +67,6 @@ function strangers(connection: Connection, { prefix }: SqliteSettings): Finding 
       ? 'the file holds only jobs'
       : `beside the jobs: ${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`
   return { name: 'tables', level: 'ok', message }
-}
-
-function disk({ file }: SqliteSettings): Finding {
-  const remote = file === ':memory:' ? undefined : networkFileSystem(file)
-  if (remote === undefined)
-    return { name: 'disk', level: 'ok', message: file === ':memory:' ? 'memory' : 'a local file system' }
-  return {
-    name: 'disk',
-    level: 'fail',
-    message: `a network file system (${remote}): SQLite cannot keep its locks there`,
-  }
 }
 
 function wal({ file }: SqliteSettings): Finding {
