@@ -19,8 +19,10 @@ const expected: Readonly<Record<Bug, { readonly points: readonly Point[]; readon
   'acknowledged first': { points: ['insert.before-commit'], rule: 'lost' },
 }
 
-/** Some of the bugs keep a run from ever coming to an end. */
-const deadlineMs = { sqlite: 9_000, postgres: 15_000, redis: 12_000 } as const
+/** Some of the bugs keep a run from ever coming to an end: it is cut short. The others have all the time that a busy machine takes. */
+const endless: readonly Bug[] = ['unguarded write', 'early rescue', 'attempt not counted', 'lost count']
+const cutMs = { sqlite: 9_000, postgres: 15_000, redis: 12_000 } as const
+const patienceMs = 60_000
 
 const long = process.env['JOBFERRY_LONG'] !== undefined
 
@@ -32,7 +34,7 @@ const sought: Readonly<Record<BackendName, readonly Bug[]>> = {
 }
 
 describe.each(backendNames)('the checker of the kill test on %s', (backend) => {
-  it.for(sought[backend])('complains of a planted bug: %s', { timeout: 60_000 }, async (bug) => {
+  it.for(sought[backend])('complains of a planted bug: %s', { timeout: 90_000 }, async (bug) => {
     const { points, rule } = expected[bug]
     const dir = makeDir()
     const { complaints } = await torture({
@@ -42,7 +44,7 @@ describe.each(backendNames)('the checker of the kill test on %s', (backend) => {
       jobs: 400,
       leaseMs: 300,
       dir,
-      deadlineMs: deadlineMs[backend],
+      deadlineMs: endless.includes(bug) ? cutMs[backend] : patienceMs,
       points,
       bug,
     })
