@@ -181,6 +181,7 @@ async function newMeeting(): Promise<Meeting> {
   let open = false
   const begun = {
     on: () => undefined,
+    off: () => undefined,
     query: async (query: { readonly text: string }) => {
       if (!open) await holder.query(`begin; set local lock_timeout = '500ms'`) // it has no reason to wait for the second
       open = true

@@ -1,4 +1,4 @@
-import { calm, cut, type PgClient, type PgPool } from './pg.ts'
+import { calm, calmClient, cut, type PgClient, type PgPool } from './pg.ts'
 
 /** How long those that are in use may go on after the close, in milliseconds. */
 const graceMs = 2_000
@@ -12,7 +12,8 @@ export class Connections {
   readonly #pool: PgPool
   /** How many had been lost when each was made. */
   readonly #madeAfter = new WeakMap<PgClient, number>()
-  readonly #open = new Set<PgClient>()
+  /** Each with what listens for its end. */
+  readonly #open = new Map<PgClient, () => void>()
   readonly #taken = new Set<PgClient>()
   #losses = 0
 
@@ -52,7 +53,7 @@ export class Connections {
     if (this.#open.size === 0) return
     await new Promise<void>((resolve) => {
       const late = setTimeout(() => this.#cutOff(resolve), graceMs)
-      for (const client of this.#open)
+      for (const client of this.#open.keys())
         client.on('end', () => {
           if (this.#open.size > 0) return
           clearTimeout(late)
@@ -61,16 +62,23 @@ export class Connections {
     })
   }
 
+  /** Leaves all as they are, to a caller whose pool it is. */
+  leave(): void {
+    for (const [client, gone] of this.#open) client.off('end', gone)
+    this.#open.clear()
+  }
+
   /** Those to which a goodbye was said, and which have not answered. */
   #cutOff(done: () => void): void {
-    for (const client of this.#open) cut(client)
+    for (const client of this.#open.keys()) cut(client)
     done()
   }
 
   #meet(client: PgClient): number {
-    client.on('error', () => undefined) // a caller's pool may have had it before
-    client.on('end', () => this.#open.delete(client))
-    this.#open.add(client)
+    calmClient(client)
+    const gone = (): void => void this.#open.delete(client)
+    client.on('end', gone)
+    this.#open.set(client, gone)
     this.#madeAfter.set(client, this.#losses)
     return this.#losses
   }

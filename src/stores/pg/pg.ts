@@ -13,6 +13,7 @@ export interface PgPool {
 export interface PgClient {
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'end', listener: () => void): unknown
+  off(event: 'end', listener: () => void): unknown
   query(config: PgQuery): Promise<{ readonly rows: readonly (readonly (string | null)[])[] }>
   /** With an error the connection is closed instead of being used again. */
   release(error?: Error | boolean): void
@@ -65,17 +66,24 @@ function at(value: unknown, key: string): unknown {
 
 /**
  * Lets no lost connection end the process, as an error without a listener does in Node. Who was using it hears of it from its query; and
- * the pool opens another when one is needed.
+ * the pool opens another when one is needed. A caller's pool may be given for several stores, or for one after the other.
  */
 export function calm(pool: PgPool): PgPool {
-  if (calmed.has(pool)) return pool // a caller's, for several stores, or for one after the other
+  if (calmed.has(pool)) return pool
   calmed.add(pool)
   pool.on('error', () => undefined)
-  pool.on('connect', (client) => client.on('error', () => undefined))
+  pool.on('connect', calmClient)
   return pool
 }
 
-const calmed = new WeakSet<PgPool>()
+/** The same for one that the pool may have had before it was calmed. */
+export function calmClient(client: PgClient): void {
+  if (calmed.has(client)) return
+  calmed.add(client)
+  client.on('error', () => undefined)
+}
+
+const calmed = new WeakSet<PgPool | PgClient>()
 
 /** Every column as the text that the server sent: what it means is said in row.ts. */
 export const asText: PgQuery['types'] = { getTypeParser: () => (text) => text }

@@ -302,6 +302,7 @@ export class PostgresStore implements Store<object> {
 
   async #close(): Promise<void> {
     this.#own.abandon()
+    if (this.settings.pool !== undefined) this.#connections.leave()
     const ends = this.settings.pool === undefined ? [this.#connections.end(), this.#ownConnections.end()] : []
     await Promise.all([this.#bells.end(), ...ends])
   }

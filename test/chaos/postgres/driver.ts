@@ -58,6 +58,10 @@ export class WatchedClient implements PgClient {
     return Reflect.apply(this.#client.on, this.#client, [event, listener]) as unknown
   }
 
+  off(event: 'end', listener: () => void): unknown {
+    return this.#client.off(event, listener)
+  }
+
   release(error?: Error | boolean): void {
     this.#client.release(error)
   }
