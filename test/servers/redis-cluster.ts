@@ -93,9 +93,7 @@ async function follow(nodes: readonly Redis[], replica: Redis, master: Redis): P
     (await replica.ask('cluster', 'nodes')).includes(id) ? true : undefined,
   )
   await replica.ask('cluster', 'replicate', id)
-  await until('the replica had its link', async () =>
-    (await replica.ask('info', 'replication')).includes('master_link_status:up') ? true : undefined,
-  )
+  await replica.linked()
   await until('every node knew of the replica', async () => {
     const known = await Promise.all(nodes.map((node) => node.ask('cluster', 'nodes')))
     const line = new RegExp(`^${own} \\S+ slave ${id} .* connected$`, 'm')

@@ -10,14 +10,11 @@ import { until } from './until.ts'
 
 /** Two Redis servers, one of them the replica of the other, and a Sentinel that knows them as `jobs`. */
 export interface RedisPair extends AsyncDisposable {
-  readonly servers: readonly Redis[]
   readonly sentinel: Redis
   /** The one that Sentinel says is the master. */
   master(): Promise<Redis>
   /** Resolves when another than this one is the master. */
   promoted(old: Redis): Promise<Redis>
-  /** Resolves when the replica has its link to the master. */
-  linked(): Promise<void>
 }
 
 /**
@@ -37,12 +34,14 @@ export async function startRedisPair(options: RedisOptions = {}): Promise<RedisP
     const second = await startRedis({ ...options, settings })
     started.push(second)
     await second.ask('replicaof', '127.0.0.1', String(first.port))
-    await linked(second)
+    await second.linked() // Sentinel asks the master for its replicas when it begins, and not soon again
     const sentinel = await startSentinel(first)
     started.push(sentinel)
-    const pair = toPair([first, second], sentinel, dispose)
-    await pair.linked()
-    return pair
+    await until('Sentinel knew of the replica', async () => {
+      const replicas = await sentinel.ask('sentinel', 'replicas', 'jobs')
+      return /\nflags\nslave\n[^]*\nmaster-link-status\nok(?:\n|$)/.test(replicas) || undefined
+    })
+    return toPair([first, second], sentinel, dispose)
   } catch (error) {
     await dispose()
     throw error
@@ -57,7 +56,6 @@ function toPair(servers: readonly Redis[], sentinel: Redis, dispose: () => Promi
     return found
   }
   return {
-    servers,
     sentinel,
     master,
     promoted: (old) =>
@@ -65,21 +63,8 @@ function toPair(servers: readonly Redis[], sentinel: Redis, dispose: () => Promi
         const now = await master()
         return now === old ? undefined : now
       }),
-    linked: () =>
-      until('the replica had its link, and Sentinel knew of it', async () => {
-        const replicas = await sentinel.ask('sentinel', 'replicas', 'jobs')
-        return /\nflags\nslave\n[^]*\nmaster-link-status\nok(?:\n|$)/.test(replicas) || undefined
-      }).then(() => undefined),
     [Symbol.asyncDispose]: dispose,
   }
-}
-
-/** Sentinel asks the master for its replicas when it begins, and not soon again. */
-async function linked(replica: Redis): Promise<void> {
-  await until('the replica had its link', async () => {
-    const said = await replica.ask('info', 'replication')
-    return said.includes('master_link_status:up') || undefined
-  })
 }
 
 async function startSentinel(master: Redis): Promise<Redis> {

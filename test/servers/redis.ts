@@ -108,6 +108,13 @@ export class Redis {
     return stdout.trimEnd()
   }
 
+  /** Of a replica: resolves when it has its link to its master, and all that the master had. */
+  async linked(): Promise<void> {
+    await until('the replica had its link', async () =>
+      (await this.ask('info', 'replication')).includes('master_link_status:up') ? true : undefined,
+    )
+  }
+
   /** Stops it in order; what it keeps on disk stays. Nothing, if it does not run. */
   async stop(): Promise<void> {
     await this.#server?.end('SIGTERM')

@@ -302,9 +302,10 @@ export class PostgresStore implements Store<object> {
 
   async #close(): Promise<void> {
     this.#own.abandon()
-    if (this.settings.pool !== undefined) this.#connections.leave()
-    const ends = this.settings.pool === undefined ? [this.#connections.end(), this.#ownConnections.end()] : []
-    await Promise.all([this.#bells.end(), ...ends])
+    const ends = [this.#bells.end()]
+    if (this.settings.pool === undefined) ends.push(this.#connections.end(), this.#ownConnections.end())
+    else this.#connections.leave()
+    await Promise.all(ends)
   }
 
   async #current(ids: readonly string[], tx: object): Promise<ReadonlyMap<string, Job | undefined>> {
