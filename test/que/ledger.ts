@@ -10,6 +10,7 @@ export const ledgerSchema = `
 /**
  * Writes down a run of a job from its beginning to its end. Whoever finds it running already has met another, unless that has been killed.
  * @param pid tells the runner apart from all others
+ * @returns how many runs of it had ended before
  */
 export async function witnessed(
   client: Client,
@@ -17,7 +18,7 @@ export async function witnessed(
   pid: number,
   who: string,
   work: () => Promise<void>,
-): Promise<void> {
+): Promise<number> {
   const { rows } = await client.query<{ pid: number }>(
     `insert into running values ($1, $2) on conflict (n) do update set n = excluded.n returning pid`,
     [n, pid],
@@ -31,6 +32,10 @@ export async function witnessed(
     await client.query('update running set pid = $2 where n = $1', [n, pid])
   }
   await work()
-  await client.query('insert into done values ($1, $2)', [n, who])
+  const done = await client.query<{ before: number }>(
+    'insert into done values ($1, $2) returning (select count(*)::integer from done where n = $1) as before',
+    [n, who],
+  )
   await client.query('delete from running where n = $1', [n])
+  return done.rows[0]?.before ?? 0
 }
