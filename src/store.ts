@@ -289,6 +289,8 @@ export interface JobFilter {
   readonly after?: string | undefined
   readonly order?: 'newest' | 'oldest' | undefined
   readonly limit: number
+  /** Where a page may take the store long, and can be broken off, it is after so long, with a StoreError that says to try again. */
+  readonly withinMs?: number | undefined
 }
 
 /** What an operator may set of a queue, for all workers. */

@@ -11,6 +11,9 @@ import { compareIds, countsOf, sumOf, toState } from './views.ts'
 export const largestPage = 200
 const usualPage = 50
 
+/** How long the store may take for one page that somebody waits for, in milliseconds, where it can be told to stop. */
+export const patienceMs = 2_000
+
 /** How far a search for text goes for one page. What is behind is the next page's. */
 const mostSearched = 2_000
 
@@ -51,7 +54,7 @@ const names = [
   'limit',
 ]
 
-/** Reads the query of a list. Numbers too large or too small are clamped. @throws Refusal 400 · UsageError */
+/** Reads the query of a list that somebody waits for. Numbers too large or too small are clamped. @throws Refusal 400 · UsageError */
 export function readQuery(params: URLSearchParams): Look {
   const given = new Map<string, string>()
   for (const [name, value] of params) {
@@ -60,7 +63,8 @@ export function readQuery(params: URLSearchParams): Look {
     if (given.has(name)) throw new Refusal(400, 'usage', `The filter "${name}" is given twice.`)
     given.set(name, value)
   }
-  return toLook(Object.fromEntries(given))
+  const { filter, ...rest } = toLook(Object.fromEntries(given))
+  return { ...rest, filter: { ...filter, withinMs: patienceMs } }
 }
 
 /** The same of fields as they come in a body, where numbers are numbers. @throws Refusal 400 · UsageError */

@@ -60,7 +60,9 @@ export function toProblem(thrown: unknown): Problem & { readonly headers: Readon
   if (thrown instanceof ConflictError) return problem(409, 'conflict', thrown.message)
   if (thrown instanceof UnsupportedError) return problem(501, 'unsupported', thrown.message)
   if (thrown instanceof StoreError && thrown.retryable)
-    return problem(503, 'store', 'The store cannot answer just now. Try again.', { 'retry-after': '2' })
+    return problem(503, 'store', 'The store cannot answer just now, or not in time. Try again, or ask for less.', {
+      'retry-after': '2',
+    })
   if (thrown instanceof QueueError) return problem(500, thrown.code, 'The store failed. Its error is in the log.')
   return problem(500, 'internal', 'The dashboard failed. Its error is in the log.')
 }

@@ -4,7 +4,7 @@ import type { Job } from '../core/job.ts'
 import { feed } from './feed.ts'
 import { bodyLimitBytes } from './guard.ts'
 import type { Desk } from './desk.ts'
-import { clamped, largestPage, look, readQuery } from './look.ts'
+import { clamped, largestPage, look, patienceMs, readQuery } from './look.ts'
 import { openapi } from './openapi.ts'
 import { previewChars } from './preview.ts'
 import { json } from './respond.ts'
@@ -144,7 +144,7 @@ export async function detailOf(desk: Desk, id: string, access: Access): Promise<
   const { ferry, settings } = desk
   const job = await jobOf(desk, id)
   const children = ferry.store.capabilities.has('inspect')
-    ? await ferry.store.list({ parent: job.id, order: 'oldest', limit: mostChildren })
+    ? await ferry.store.list({ parent: job.id, order: 'oldest', limit: mostChildren, withinMs: patienceMs })
     : []
   return toDetail(
     job,

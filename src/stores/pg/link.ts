@@ -8,6 +8,8 @@ import { lacksTables, toStoreError, troubleOf } from './trouble.ts'
 export interface Statement {
   readonly name: string
   readonly text: string
+  /** The server breaks it off after so long. */
+  readonly withinMs?: number | undefined
 }
 
 /** How often a transaction that met another, and was undone for it, is tried again. */
@@ -110,9 +112,10 @@ export class Link {
   async #once(statement: Statement, values: readonly (string | null)[]): Promise<readonly Row[]> {
     const client = await this.#connect()
     try {
-      const rows = this.#saysIsolation
-        ? await this.#inTransaction(client, statement, values)
-        : await this.#ask(client, statement, values)
+      const rows =
+        this.#saysIsolation || statement.withinMs !== undefined
+          ? await this.#inTransaction(client, statement, values)
+          : await this.#ask(client, statement, values)
       this.#connections.give(client)
       return rows
     } catch (error) {
@@ -135,6 +138,7 @@ export class Link {
     const say = async (text: string): Promise<unknown> => await client.query({ text, rowMode: 'array', types: asText })
     await say('begin isolation level read committed')
     try {
+      if (statement.withinMs !== undefined) await say(`set local statement_timeout = ${Math.ceil(statement.withinMs)}`)
       const rows = await this.#ask(client, statement, values)
       await say('commit')
       return rows

@@ -238,7 +238,7 @@ export class PostgresStore implements Store<object> {
 
   async list(filter: JobFilter): Promise<readonly Job[]> {
     const { text, values } = listQuery(filter)
-    return (await this.#link.run(this.#unnamed(text), values)).map(toJob)
+    return (await this.#link.run({ ...this.#unnamed(text), withinMs: filter.withinMs }, values)).map(toJob)
   }
 
   async queues(): Promise<readonly QueueStats[]> {

@@ -201,7 +201,7 @@ export class QueStore implements Store<object> {
 
   async list(filter: JobFilter): Promise<readonly Job[]> {
     const { text, values } = listQuery(this.#statements.list, filter, this.format)
-    return this.#toJobs(await this.#run(text, values))
+    return this.#toJobs(await this.#link.run({ name: '', text, withinMs: filter.withinMs }, values))
   }
 
   /** Counted anew, with a scan. */

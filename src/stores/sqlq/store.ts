@@ -211,7 +211,7 @@ export class SqlqStore implements Store<object> {
     const place = filter.after === undefined ? undefined : await this.#placeOf(filter.after)
     if (filter.after !== undefined && place === undefined) return []
     const { text, values } = listQuery(filter, place)
-    const rows = await this.#run(text, values)
+    const rows = await this.#link.run({ name: '', text, withinMs: filter.withinMs }, values)
     this.#places.remember(rows.at(-1))
     return this.#toJobs(rows)
   }
