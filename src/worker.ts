@@ -26,7 +26,8 @@ export interface WorkOptions {
   /** Only jobs of these queues. Default: every queue that has jobs of the tasks. */
   readonly queues?: readonly string[]
   /**
-   * How long the worker may hold a job without renewing it. Default '30s', at least '1s'; it is renewed at a third of it.
+   * How long the worker may hold a job without renewing it. Default '30s', at least '1s'; it is renewed at a third of it, and
+   * every 3 s at the latest where no bell tells of cancellations.
    *
    * Shorter finds dead workers sooner; longer forgives longer pauses (a blocked event loop, a suspended laptop). A job whose lease runs out
    * is run again, so a handler must tolerate running twice.
@@ -34,7 +35,10 @@ export interface WorkOptions {
   readonly lease?: Duration
   /** How often to look for jobs when nothing rings: only a safety net. Default '5s', at least '10ms'. */
   readonly poll?: Duration
-  /** Whether to be told of new jobs by the store. Default true; without, only polling finds what others enqueue. */
+  /**
+   * Whether to be told of new jobs by the store. Default true; without, only polling finds what others enqueue, and a run hears of its
+   * cancellation up to 3 s later.
+   */
   readonly listen?: boolean
   /** Whether to take back jobs of dead workers and prune old ones, beside working. Default true; one such worker per store is enough. */
   readonly upkeep?: boolean
@@ -119,6 +123,7 @@ export class Worker {
       clock,
       events,
       leaseMs,
+      deaf: store.capabilities.has('cancel') && !(this.#listens && store.capabilities.has('listen')),
       held: () => producer.held,
       drop: (held) => producer.drop(held),
     })

@@ -10,6 +10,8 @@ export interface HeartOptions {
   readonly clock: Clock
   readonly events: Events
   readonly leaseMs: number
+  /** Whether no bell tells of cancellations made elsewhere. */
+  readonly deaf: boolean
   readonly held: () => Iterable<Held>
   /** Called for a job that is lost or cancelled and was not started yet. */
   readonly drop: (held: Held) => void
@@ -18,14 +20,19 @@ export interface HeartOptions {
 /** A control bell makes the heart beat early, but not more often than this: many writers ring often. */
 const earlyMs = 100
 
+/** A heart that hears no bell asks this often who is cancelled: as often as a worker of sqlq's does. */
+const deafMs = 3_000
+
 /**
- * Renews every lease a process holds at a third of its length, all in one call, and learns on the way who is asked to stop.
+ * Renews every lease a process holds at a third of its length, or sooner if it is deaf, all in one call, and learns on the way who is asked to
+ * stop.
  *
  * A lease that could not be renewed in time ends its run before it runs out, even when the store cannot be reached: from then on another
  * worker may have the job.
  */
 export class Heart {
   readonly #options: HeartOptions
+  readonly #everyMs: number
   #callOff: (() => void) | undefined
   #callOffWatch: (() => void) | undefined
   #beating = false
@@ -35,11 +42,12 @@ export class Heart {
 
   constructor(options: HeartOptions) {
     this.#options = options
+    this.#everyMs = Math.min(options.leaseMs / 3, options.deaf ? deafMs : Number.POSITIVE_INFINITY)
   }
 
   start(): void {
     this.#stopped = false
-    this.#plan(this.#options.leaseMs / 3)
+    this.#plan(this.#everyMs)
   }
 
   stop(): void {
@@ -67,9 +75,9 @@ export class Heart {
     this.#beating = true
     this.#rung = false
     this.#watch()
-    let nextMs = leaseMs / 3
+    let nextMs = this.#everyMs
     for (const error of await this.#renew()) {
-      nextMs = leaseMs / 10
+      nextMs = Math.min(leaseMs / 10, this.#everyMs)
       events.emit({ type: 'error', error, during: 'renewing leases' })
     }
     this.#beating = false
