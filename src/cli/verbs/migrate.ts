@@ -26,7 +26,9 @@ export const migrate: Verb = verb({
   },
 })
 
-function outcomeOf(was: number, version: number | undefined): 'made' | 'updated' | 'current' {
-  if (version === undefined || was === version) return 'current'
+/** `ready` where only the store itself can tell what it had to do: everything but files of SQLite. */
+function outcomeOf(was: number, version: number | undefined): 'made' | 'updated' | 'current' | 'ready' {
+  if (version === undefined) return 'ready'
+  if (was === version) return 'current'
   return was === 0 ? 'made' : 'updated'
 }
