@@ -3,7 +3,7 @@ import postgres from 'postgres'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { StateError, StoreError, task, UsageError } from '../../src/index.ts'
-import { connect, count, gate, heard, newProxy, next, openQue, type QueBench, T } from './que-kit.ts'
+import { connect, count, gate, heard, newProxy, next, nothingHeld, openQue, type QueBench, T } from './que-kit.ts'
 
 /** Where que-go fails: section 3.2 of the reference, each point as a reproduction of its fault. */
 const mine = task<number | undefined>({ name: 'MyJob', backoff: '1s' })
@@ -52,7 +52,7 @@ describe('what que-go runs again and again', () => {
   })
 
   it('F3: fails a run that leaves its transaction aborted, undoes it, and hands out the connection clean', async () => {
-    const { jobs, clock, column, outside, schema, sessions } = await openQue({ transactions: 1 })
+    const { jobs, clock, column, outside, schema, sessionsBecome } = await openQue({ transactions: 1 })
     await outside.query(`create table ${schema}.effect (attempt integer)`)
     const completed = heard(jobs, 'completed')
     const retrying = next(jobs, 'retrying')
@@ -70,7 +70,7 @@ describe('what que-go runs again and again', () => {
     expect(await retrying).toMatchObject({ error: { message: expect.stringContaining('aborted') }, runAt: T + 1_000 })
     await clock.settle()
     expect([runs, completed.length]).toEqual([1, 0])
-    expect(await sessions()).toMatchObject({ busy: 0, locks: 0 })
+    await sessionsBecome(nothingHeld)
     const done = next(jobs, 'completed')
     await clock.advance('1s')
     expect(await done).toMatchObject({ job: { id, attempt: 2 } })
@@ -140,7 +140,7 @@ describe('what que-go runs again and again', () => {
   })
 
   it('F3: works on beside a transaction that a handler has left open, says so, and tries again once it is over', async () => {
-    const { jobs, clock, url, sessions } = await openQue()
+    const { jobs, clock, url, sessionsBecome } = await openQue()
     const tx = await connect(url)
     const [left, errors] = [gate(), heard(jobs, 'error')]
     jobs.work([
@@ -156,7 +156,7 @@ describe('what que-go runs again and again', () => {
     await jobs.enqueueMany([2, 3].map((n) => mine.with(n)))
     await clock.advance('2s')
     expect((await jobs.stats())[0]?.counts).toMatchObject({ completed: 2, running: 1, pending: 0 })
-    expect(await sessions()).toMatchObject({ busy: 0, locks: 0 })
+    await sessionsBecome(nothingHeld)
     expect(errors).toMatchObject([{ error: { message: expect.stringContaining('still open') } }])
     await tx.query('rollback')
     await clock.advance('5s')

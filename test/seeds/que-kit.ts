@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util'
+
 import type { Client } from 'pg'
 
 import { newSchema } from '../servers/kit.ts'
@@ -23,7 +25,11 @@ export interface QueBench extends PostgresBench {
   /** One column of what `outside` sees, `@` being the schema. */
   column(text: string, values?: readonly unknown[]): Promise<readonly unknown[]>
   sessions(): Promise<Sessions>
+  /** Waits until they are as they should be: what a worker asks on its own account passes, what somebody has left open does not. */
+  sessionsBecome(wanted: Partial<Sessions>): Promise<void>
 }
+
+export const nothingHeld = { busy: 0, locks: 0 } as const
 
 /** Opens a new schema for the length of the test. Its connections bear its name. */
 export async function openQue(options: PostgresBenchOptions = {}): Promise<QueBench> {
@@ -33,18 +39,25 @@ export async function openQue(options: PostgresBenchOptions = {}): Promise<QueBe
   const outside = await connect()
   const rows = async (text: string, values: readonly unknown[] = []): Promise<readonly (readonly unknown[])[]> =>
     (await outside.query<unknown[]>({ text: text.replaceAll('@', schema), values: [...values], rowMode: 'array' })).rows
+  const sessions = async (): Promise<Sessions> => {
+    const ours = `from pg_stat_activity where application_name = '@'`
+    const [counts = []] = await rows(`
+      select count(*)::integer, (count(*) filter (where state <> 'idle'))::integer,
+        (select count(*) from pg_locks where locktype = 'advisory' and pid in (select pid ${ours}))::integer ${ours}`)
+    const [all = 0, busy = 0, locks = 0] = counts.map(Number)
+    return { open: all, busy, locks }
+  }
   return {
     ...bench,
     another: async (own = {}) => await bench.another({ ...own, applicationName: schema }),
     outside,
     column: async (text, values) => (await rows(text, values)).map(([value]) => value),
-    sessions: async () => {
-      const ours = `from pg_stat_activity where application_name = '@'`
-      const [counts = []] = await rows(`
-        select count(*)::integer, (count(*) filter (where state <> 'idle'))::integer,
-          (select count(*) from pg_locks where locktype = 'advisory' and pid in (select pid ${ours}))::integer ${ours}`)
-      const [all = 0, busy = 0, locks = 0] = counts.map(Number)
-      return { open: all, busy, locks }
+    sessions,
+    sessionsBecome: async (wanted) => {
+      await until(`the sessions are ${JSON.stringify(wanted)}`, async () => {
+        const seen = await sessions()
+        return isDeepStrictEqual({ ...seen, ...wanted }, seen) ? true : undefined
+      })
     },
   }
 }
