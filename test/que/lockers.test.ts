@@ -3,6 +3,11 @@ import { hostname } from 'node:os'
 import { describe, expect, it } from 'vitest'
 
 import { task } from '../../src/index.ts'
+import { asText } from '../../src/stores/pg/pg.ts'
+import { Lockers } from '../../src/stores/que/lockers.ts'
+import type { Ask } from '../../src/stores/que/session.ts'
+import { makeStatements } from '../../src/stores/que/statements.ts'
+import { connect } from '../servers/kit.ts'
 import { until } from '../servers/until.ts'
 import { fixtures, stepOf } from './fixture.ts'
 import { events, newQue, type Que, rowsOf, versions } from './kit.ts'
@@ -71,6 +76,29 @@ describe.for(versions.filter((version) => version > 3))('version %i', (version) 
     await worker.stop()
   })
 
+  it('takes away the row of the session it has lost, which the server may not have noticed yet, and no row of others', async () => {
+    const que = await newQue(version)
+    const { format } = await que.store()
+    const sessions = [await connect(que.url), await connect(que.url)] as const
+    const ask = (n: 0 | 1): Ask => {
+      return async (text, values = []) =>
+        (await sessions[n].query<string[]>({ text, values: [...values], rowMode: 'array', types: asText })).rows
+    }
+    const [before, after] = [await pidOf(ask(0)), await pidOf(ask(1))]
+    const ours = new Lockers(format, makeStatements(format))
+    const request = { tasks: undefined, queues: ['default'], limit: 1, lease: 'x', until: 1, now: 0 }
+    await ours.attend(request, ask(0))
+    expect((await lockers(que)).map(({ pid }) => pid)).toEqual([before])
+    ours.lost()
+    await ours.attend(request, ask(1))
+    expect((await lockers(que)).map(({ pid }) => pid)).toEqual([after])
+
+    ours.lost()
+    await que.client.query(`update que_lockers set ruby_hostname = 'elsewhere'`) // the number has gone to another
+    await ours.attend(request, ask(0))
+    expect((await lockers(que)).map(({ pid }) => pid).toSorted()).toEqual([before, after].map(String).toSorted())
+  })
+
   it('stays out of the lockers where it is not to be notified, and says that it cannot listen', async () => {
     const que = await newQue(version)
     const jobs = await que.jobs({ notify: false })
@@ -94,4 +122,8 @@ async function add(que: Que, runAt: string): Promise<void> {
   await que.client.query(
     `insert into que_jobs (job_class, args, run_at ${versioned[0]}) values ('One', '[1]', ${runAt} ${versioned[1]})`,
   )
+}
+
+async function pidOf(ask: Ask): Promise<unknown> {
+  return (await ask('select pg_backend_pid()::text'))[0]?.[0]
 }

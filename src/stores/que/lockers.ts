@@ -30,6 +30,8 @@ export class Lockers {
   readonly #format: Format
   readonly #queueNames: string
   #entry: Entry | undefined
+  /** The session that listens, or that did. */
+  #pid: string | undefined
 
   constructor(format: Format, { queueNames }: Pick<Statements, 'queueNames'>) {
     this.#table = format.table.replace(/que_jobs$/, 'que_lockers')
@@ -47,6 +49,7 @@ export class Lockers {
     const entry = { queues: textArray(names.length === 0 ? ['default'] : names) ?? '{}', workers, at: now }
     const listening = this.#entry !== undefined
     await this.#clean(ask)
+    if (!listening) this.#pid = toText((await ask('select pg_backend_pid()::text'))[0]?.[0])
     const { schemaVersion } = this.#format
     await ask(
       `insert into ${this.#table} (pid, worker_count, worker_priorities, ruby_pid, ruby_hostname, queues, listening${
@@ -57,10 +60,7 @@ export class Lockers {
       })`,
       [String(workers), `{${'null,'.repeat(workers).slice(0, -1)}}`, String(process.pid), hostname(), entry.queues],
     )
-    if (!listening) {
-      const [row] = await ask('select pg_backend_pid()::text')
-      await ask(`listen que_listener_${toText(row?.[0])}`)
-    }
+    if (!listening) await ask(`listen que_listener_${this.#pid}`)
     this.#entry = entry
   }
 
@@ -72,16 +72,21 @@ export class Lockers {
     await this.#clean(ask)
   }
 
-  /** The session is gone, and the row is for the next locker to clean away. */
+  /** The session is gone, and its row goes with our next, or with the next of any locker. */
   lost(): void {
     this.#entry = undefined
   }
 
-  /** As every locker does: our own row, and those of the dead. */
+  /**
+   * As every locker does: our own row, and those of the dead. And that of the session we have lost, if it is not another's by now: the server
+   * may not have noticed yet, and would go on to tell it of jobs.
+   */
   async #clean(ask: Ask): Promise<void> {
     await ask(
       `delete from ${this.#table} where pid = pg_backend_pid()
+        or (pid = $1::integer and ruby_pid = $2::integer and ruby_hostname = $3::text)
         or not exists (select from pg_stat_activity a where a.pid = ${this.#table}.pid)`,
+      [this.#pid ?? null, String(process.pid), hostname()],
     )
   }
 }
