@@ -9,6 +9,7 @@ const importStatement = /(?:^(?:import|export)\b(?:[^'"`;]*\bfrom)?\s*|\bimport\
 
 /** What several stores share stands in folders that know none of them. */
 const sharedBy = [
+  ['stores/guest/', ['que', 'sqlq', 'redis-work-queue', 'liteq', 'backlite']],
   ['stores/pg/', ['postgres', 'que', 'sqlq']],
   ['stores/sqlite-file/', ['sqlite', 'liteq', 'backlite']],
   ['stores/redis-client/', ['redis', 'redis-work-queue']],

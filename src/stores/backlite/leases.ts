@@ -1,5 +1,5 @@
 import type { Instant, Job } from '../../core/job.ts'
-import { HeldLeases } from '../sqlite-file/leases.ts'
+import { HeldLeases } from '../guest/leases.ts'
 
 /** A job that we have claimed: what a claim makes of it that no column has. */
 export interface Lease {
@@ -26,9 +26,9 @@ export class Leases extends HeldLeases<Lease> {
     this.#completing.delete(id)
   }
 
-  override clear(): void {
-    super.clear()
+  override clear(): boolean {
     this.#completing.clear()
+    return super.clear()
   }
 
   /** The job as whoever has it has it, if the row is as our claim, or its last renewal, left it. */

@@ -178,7 +178,7 @@ export class BackliteStore implements Store<SqliteHandle> {
       (renewed) => {
         for (const [i, lease] of held.entries()) {
           if (lease === undefined || renewed[i] === undefined) continue
-          this.#leases.put({ claimedAt: now, job: { ...lease.job, rev: lease.job.rev + 1, leaseUntil: until } })
+          this.#leases.renew({ ...lease, claimedAt: now }, until)
         }
       },
     )

@@ -1,10 +1,10 @@
-import type { Job } from '../../core/job.ts'
+import type { Instant, Job } from '../../core/job.ts'
 import type { Write } from '../../core/lifecycle.ts'
-import type { WriteResult } from '../../store.ts'
+import type { Renewed, WriteResult } from '../../store.ts'
 
 /**
- * The jobs that one store of a guest has taken, each with what tells its row from what others make of it. They are gone with its process; the
- * row alone says whether one still holds.
+ * The jobs that one store of a guest has taken, each with what tells its row from what others make of it: what a claim and renewals change of a
+ * job is kept here, since the format has no place for it. They are gone with the process; the row alone says whether one still holds.
  */
 export class HeldLeases<Lease extends { readonly job: Job }> {
   readonly #held = new Map<string, Lease>()
@@ -32,8 +32,18 @@ export class HeldLeases<Lease extends { readonly job: Job }> {
     this.#held.delete(id)
   }
 
-  clear(): void {
+  /** The same until later, and with the next revision. */
+  renew(lease: Lease, until: Instant, cancel?: string): Renewed {
+    const job = { ...lease.job, rev: lease.job.rev + 1, leaseUntil: until, cancel }
+    this.put({ ...lease, job })
+    return { rev: job.rev, cancel }
+  }
+
+  /** Says whether there were any. */
+  clear(): boolean {
+    const any = this.#held.size > 0
     this.#held.clear()
+    return any
   }
 
   /** What has been stored, or has turned out to be somebody else's, is held no more. */

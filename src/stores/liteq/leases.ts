@@ -1,5 +1,5 @@
 import type { Job } from '../../core/job.ts'
-import { HeldLeases } from '../sqlite-file/leases.ts'
+import { HeldLeases } from '../guest/leases.ts'
 import type { Stored } from './row.ts'
 
 /** A job that we took: what no column has of it, and what the row must still be like for it to be ours. */

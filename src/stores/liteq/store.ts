@@ -154,7 +154,7 @@ export class LiteqStore implements Store<SqliteHandle> {
       (renewed) => {
         for (const [i, lease] of held.entries()) {
           if (lease === undefined || renewed[i] === undefined) continue
-          this.#leases.put({ ...lease, fetchedAt, job: { ...lease.job, rev: lease.job.rev + 1, leaseUntil: until } })
+          this.#leases.renew({ ...lease, fetchedAt }, until)
         }
       },
     )

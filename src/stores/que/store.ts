@@ -169,14 +169,16 @@ export class QueStore implements Store<object> {
   /** A lease is held for as long as the session is there: so that is asked, and nothing written. */
   async renew(renewals: readonly Renewal[], until: Instant): Promise<readonly RenewResult[]> {
     this.#link.expectOpen()
-    if (renewals.every(({ id, lease }) => this.#leases.of({ id, lease }) === undefined))
-      return renewals.map(() => undefined)
+    if (renewals.every((renewal) => this.#leases.of(renewal) === undefined)) return renewals.map(() => undefined)
     await this.#session
       .turn(async (ask) => await ask('select'))
       .catch((error: unknown) => {
         if (this.#session.open) throw error
       })
-    return renewals.map(({ id, lease }) => this.#leases.renew(id, lease, until))
+    return renewals.map((renewal) => {
+      const lease = this.#leases.of(renewal)
+      return lease && this.#leases.renew(lease, until)
+    })
   }
 
   /** None: the server frees the locks of the dead. */

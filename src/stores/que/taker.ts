@@ -85,7 +85,7 @@ export class Taker {
     wanted: number,
     ask: Ask,
   ): Promise<readonly Key[]> {
-    const held = ids(this.#leases.ids.map((id) => ({ id })))
+    const held = ids(this.#leases.all.map(({ key }) => key))
     const values = [lanes(queues), held, tasks === undefined ? null : classes(tasks), String(now), String(wanted)]
     return (await this.#locking(async () => await ask(this.#statements.lock, values))).map(toKey)
   }
@@ -105,7 +105,7 @@ export class Taker {
       if (most === 0) continue
       left?.set(waiting.task, most - 1)
       const job = claimed(waiting, lease, until, now)
-      this.#leases.add({ key: toKey(row), errors: toText(toErrorCount(row)), job, completing: false })
+      this.#leases.put({ key: toKey(row), errors: toText(toErrorCount(row)), job, completing: false })
       jobs.push(job)
     }
     await this.unlock(

@@ -1,7 +1,7 @@
 import type { Instant, Job } from '../../core/job.ts'
-import type { Renewed } from '../../store.ts'
+import { HeldLeases } from '../guest/leases.ts'
 
-/** A job whose lease this store has: what a claim and renewals change of it is kept here, since no key has it. */
+/** A job whose lease this store has. */
 export interface Lease {
   readonly job: Job
   /** As it is on the server. */
@@ -11,42 +11,21 @@ export interface Lease {
 }
 
 /** The leases of this store, and the items that wait for their next run under a lease that it has left on them. */
-export class Leases {
-  readonly #held = new Map<string, Lease>()
+export class Leases extends HeldLeases<Lease> {
   readonly #waiting = new Map<string, Instant>()
 
-  get all(): readonly Lease[] {
-    return [...this.#held.values()]
-  }
-
-  /** The lease under which a write was decided, if it is still held. */
-  of({ id, lease }: Pick<Job, 'id' | 'lease'>): Lease | undefined {
-    const held = this.#held.get(id)
-    return held !== undefined && held.job.lease === lease ? held : undefined
-  }
-
   add(job: Job, value: string): void {
-    this.#held.set(job.id, { job, value, doubtful: false })
+    this.put({ job, value, doubtful: false })
     this.#waiting.delete(job.id)
   }
 
   doubt(lease: Lease): void {
-    if (this.of(lease.job) !== undefined) this.#held.set(lease.job.id, { ...lease, doubtful: true })
-  }
-
-  renew({ job: old, ...lease }: Lease, until: Instant): Renewed {
-    const job = { ...old, rev: old.rev + 1, leaseUntil: until }
-    this.#held.set(job.id, { ...lease, job })
-    return { rev: job.rev, cancel: undefined }
-  }
-
-  remove({ job }: Lease): void {
-    this.#held.delete(job.id)
+    if (this.of(lease.job) !== undefined) this.put({ ...lease, doubtful: true })
   }
 
   /** The job as whoever holds it has it. */
   overlay(job: Job, lease: string): Job {
-    const held = this.#held.get(job.id)
+    const held = this.get(job.id)
     if (held?.value === lease) return held.job
     const dueAt = job.state === 'pending' ? this.#waiting.get(job.id) : undefined
     return dueAt === undefined || lease === '' ? job : { ...job, runAt: dueAt }

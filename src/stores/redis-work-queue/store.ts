@@ -185,9 +185,10 @@ export class RedisWorkQueueStore implements Store {
     )
     const renewed = new Map(ours.map((one, i) => [one, answers[i] === true]))
     return held.map((one) => {
-      if (one === undefined || this.#leases.of(one.job) === undefined) return undefined
-      if (renewed.get(one) === true) return this.#leases.renew(one, until)
-      this.#leases.remove(one)
+      const lease = one && this.#leases.of(one.job)
+      if (one === undefined || lease === undefined) return undefined
+      if (renewed.get(one) === true) return this.#leases.renew(lease, until)
+      this.#leases.remove(one.job.id)
       return undefined
     })
   }
@@ -280,7 +281,7 @@ export class RedisWorkQueueStore implements Store {
       for (const lease of held) this.#leases.doubt(lease)
       throw error
     })
-    for (const lease of held) this.#leases.remove(lease)
+    for (const { job } of held) this.#leases.remove(job.id)
     const made = new Map(changes.map((change, i) => [change, answer.made[i] === true]))
     for (const [change, is] of made)
       if (is && change.what === 'wait' && (change.ms ?? 0) > 0) this.#leases.waits(change.id, now + (change.ms ?? 0))

@@ -22,7 +22,7 @@ export function plan(writes: readonly Write[], leases: Leases, now: Instant): re
     const { before } = write
     if (met.has(before.id)) continue // what builds on another write of this call is decided again on what that has left
     met.add(before.id)
-    const lease = leases.of(before)
+    const lease = leases.unchanged(before)
     if (lease === undefined && before.state === 'running' && !isOverOrGoesOn(write, now)) continue
     planned.push({ write, change: changeOf(write, now), lease })
   }

@@ -170,7 +170,7 @@ export class SqlqStore implements Store<object> {
 
   async renew(renewals: readonly Renewal[], until: Instant, now: Instant): Promise<readonly RenewResult[]> {
     this.#expectOpen()
-    const held = renewals.flatMap(({ id, lease }) => this.#leases.holding(id, lease) ?? [])
+    const held = renewals.flatMap((renewal) => this.#leases.of(renewal) ?? [])
     if (held.length === 0) return renewals.map(() => undefined)
     const rows = await this.#run(statements.renew, [
       names(held.map(({ job }) => job.id)),
@@ -181,9 +181,10 @@ export class SqlqStore implements Store<object> {
       String(Math.max(1, until - now)),
     ])
     const asked = new Map(rows.map((row) => [toText(row[0]), row[1] === 'true' ? 'cancelled' : undefined]))
-    return renewals.map(({ id, lease }) =>
-      asked.has(id) ? this.#leases.renew(id, lease, until, asked.get(id)) : undefined,
-    )
+    return renewals.map((renewal) => {
+      const lease = this.#leases.of(renewal)
+      return lease && asked.has(renewal.id) ? this.#leases.renew(lease, until, asked.get(renewal.id)) : undefined
+    })
   }
 
   async expired(now: Instant, limit: number): Promise<Expired> {
@@ -289,7 +290,7 @@ export class SqlqStore implements Store<object> {
     const turn = this.#claims.then(async () => {
       this.#expectOpen() // or nobody would give back what is taken now
       const taken = await this.#serializable.run(async (ask) => await takeJobs(request, ask))
-      for (const lease of taken) this.#leases.add(lease)
+      for (const lease of taken) this.#leases.put(lease)
       return taken.map(({ job }) => job)
     })
     this.#claims = turn.catch(() => undefined) // its caller hears of it

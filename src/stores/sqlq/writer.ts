@@ -94,8 +94,8 @@ export class Writer {
   }
 
   /** Whoever has it now, our run of it is over. */
-  #lost({ id, lease }: Job): void {
-    if (this.#leases.holding(id, lease) !== undefined) this.#leases.remove(id)
+  #lost(job: Job): void {
+    if (this.#leases.of(job) !== undefined) this.#leases.remove(job.id)
   }
 }
 
