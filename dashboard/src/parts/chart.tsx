@@ -84,8 +84,7 @@ function options(
   write: (value: number) => string,
   point: (at: number | undefined) => void,
 ): uPlot.Options {
-  const style = getComputedStyle(document.documentElement)
-  const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim()
+  const colour = (name: string): string => paint(element, name)
   const axis = {
     stroke: colour('muted'),
     font: '11px system-ui, sans-serif',
@@ -117,6 +116,14 @@ function options(
       })),
     ],
   }
+}
+
+/** A colour as a canvas can paint it: what `light-dark()` comes to here. */
+function paint(element: HTMLElement, name: string): string {
+  element.style.color = `var(--${name})`
+  const { color } = getComputedStyle(element)
+  element.style.color = ''
+  return color
 }
 
 function data(times: readonly number[], lines: readonly Line[]): uPlot.AlignedData {
