@@ -271,4 +271,5 @@ async function goIn(page: Page, url: string): Promise<void> {
   `)
   await page.locator('h1').waitFor()
   await page.locator('[role=status][aria-label=Loading]').waitFor({ state: 'detached' })
+  await page.locator('[aria-busy=true]').waitFor({ state: 'detached' }) // what is shown until the answer comes is dimmed
 }
