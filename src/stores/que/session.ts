@@ -66,11 +66,16 @@ export class Session {
   async #turn<T>(work: (ask: Ask) => Promise<T>): Promise<T> {
     if (this.#ended) throw new StoreError('Que: the store was closed', { retryable: false })
     const client = this.#client ?? (await this.#connect())
-    const ask: Ask = async (text, values = []) => {
+    const expectHeld = (): void => {
       if (this.#client !== client)
         throw new StoreError('Que: the connection that held the locks was lost', { retryable: true })
+    }
+    const ask: Ask = async (text, values = []) => {
+      expectHeld()
       try {
-        return (await client.query({ text, values, rowMode: 'array', types: asText })).rows
+        const { rows } = await client.query({ text, values, rowMode: 'array', types: asText })
+        expectHeld() // the end may have come in one packet with the answer, and what was to be forgotten then would be kept for good
+        return rows
       } catch (error) {
         if (['lost', 'moved', 'away'].includes(troubleOf(error))) void this.#drop(client)
         throw toStoreError(error)
