@@ -4,6 +4,7 @@ import { type AsyncTransaction, task, UsageError } from '../../src/index.ts'
 import { connect, next, nothingHeld, openQue, T, whileClaiming } from './que-kit.ts'
 
 const mine = task<number | undefined>({ name: 'MyJob' })
+
 describe('que-go: locking by hand', () => {
   it('Q10: gives the whole job under a lease that its row names, and holds neither a lock nor a connection for it', async () => {
     const { jobs, column, sessionsBecome } = await openQue()
